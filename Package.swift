@@ -1,0 +1,69 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Targets stand in the order of the data flow, lowest first; imports point upwards in this list only.
+// docs/architecture.md says what each one is for.
+
+let blas: [Target.Dependency] = [
+  .target(name: "COpenBLAS", condition: .when(platforms: [.linux]))
+]
+
+let package = Package(
+  name: "qmoe",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "qmoe", targets: ["qmoe"]),
+    .library(name: "QMoE", targets: ["Models", "Compression", "Evaluation", "Generation"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    // MARK: - C: SIMD kernels and system libraries
+    .target(name: "CKernels"),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // MARK: - Foundations
+    .target(name: "Diagnostics"),
+    .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
+    .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
+    .target(name: "Tokenization", dependencies: ["Diagnostics"]),
+
+    // MARK: - Compressed weights
+    .target(name: "Quantization", dependencies: ["Diagnostics", "Tensors", "LinearAlgebra"]),
+    .target(name: "TernaryCode", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
+    .target(
+      name: "CompressedFolder",
+      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization", "CZlib"]),
+
+    // MARK: - The model, and what is done with it
+    .target(
+      name: "Models",
+      dependencies: [
+        "Diagnostics", "Tensors", "LinearAlgebra", "TernaryCode", "CompressedFolder", "CKernels",
+      ]),
+    .target(
+      name: "Compression",
+      dependencies: [
+        "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
+        "CompressedFolder", "Models", "Tokenization",
+      ]),
+    .target(name: "Evaluation", dependencies: ["Diagnostics", "Models", "Tokenization"]),
+    .target(name: "Generation", dependencies: ["Diagnostics", "Models", "Tokenization"]),
+    .target(
+      name: "EmbeddedModel",
+      resources: [.copy("switch-mini-16"), .copy("text")]),
+
+    // MARK: - The command line
+    .executableTarget(
+      name: "qmoe",
+      dependencies: [
+        "Diagnostics", "Models", "Compression", "Evaluation", "Generation", "EmbeddedModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

@@ -1,0 +1,8 @@
+// OpenBLAS as installed by the system's package manager: BLAS through its C interface,
+// LAPACK through the Fortran symbols that the same library exports.
+#pragma once
+#include <cblas.h>
+
+void openblas_set_num_threads(int threads);
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
+void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);

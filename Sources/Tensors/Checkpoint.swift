@@ -1,0 +1,186 @@
+import Diagnostics
+import Foundation
+
+/// The tensors of a Hugging Face checkpoint folder, mapped and read only when touched.
+///
+/// Either one `model.safetensors`, or shards that `model.safetensors.index.json` lists.
+public final class Checkpoint: Sendable {
+  /// The folder, for messages.
+  public let folder: URL
+  /// Names of the files that hold the tensors, sorted.
+  public let files: [String]
+  private let shards: [String: Shard]
+  private let shardOfTensor: [String: String]
+
+  private struct Shard: Sendable {
+    let header: SafetensorsHeader
+    let file: MappedFile
+  }
+
+  /// File name of a checkpoint in one piece.
+  public static let singleFile = "model.safetensors"
+  /// File name of the index of a checkpoint in shards.
+  public static let indexFile = "model.safetensors.index.json"
+
+  /// Opens the checkpoint in `folder` and checks the headers of all its files.
+  ///
+  /// - Throws: `InputError` if a file is missing, damaged, or the index and the files disagree.
+  public init(folder: URL) throws(InputError) {
+    self.folder = folder
+    let index = folder.appending(path: Self.indexFile)
+    if FileManager.default.fileExists(atPath: index.path) {
+      let map = try Self.weightMap(of: index)
+      files = Set(map.values).sorted()
+      shards = try Self.open(files, in: folder)
+      shardOfTensor = map
+      try checkIndex(index)
+    } else {
+      files = [Self.singleFile]
+      guard FileManager.default.fileExists(atPath: folder.appending(path: Self.singleFile).path)
+      else {
+        throw InputError(
+          .missing,
+          at: folder.path,
+          expected: "\(Self.singleFile) or \(Self.indexFile)",
+          found: "neither",
+          remedy: "Give the folder of a Hugging Face checkpoint in safetensors form"
+        )
+      }
+      shards = try Self.open(files, in: folder)
+      shardOfTensor = (shards[Self.singleFile]?.header.entries ?? [:]).mapValues { _ in
+        Self.singleFile
+      }
+    }
+  }
+
+  /// Names of all tensors, sorted.
+  public var names: [String] { shardOfTensor.keys.sorted() }
+
+  /// Bytes of all tensors.
+  public var tensorByteCount: Int {
+    shards.values.reduce(0) { sum, shard in
+      sum + shard.header.entries.values.reduce(0) { $0 + $1.range.count }
+    }
+  }
+
+  /// Bytes of all the files.
+  public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
+
+  /// The strings under `__metadata__` of the file that holds the tensor `name`.
+  public func metadata(ofFileWith name: String) -> [String: String] {
+    shardOfTensor[name].flatMap { shards[$0]?.header.metadata } ?? [:]
+  }
+
+  /// Whether there is a tensor `name`.
+  public func contains(_ name: String) -> Bool { shardOfTensor[name] != nil }
+
+  /// The tensor `name`.
+  ///
+  /// - Throws: `InputError` if there is none.
+  public func tensor(_ name: String) throws(InputError) -> TensorView {
+    guard let (shard, entry) = find(name) else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: "a tensor '\(name)'",
+        found: "none of that name",
+        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
+      )
+    }
+    let start = shard.header.dataOffset
+    return TensorView(
+      name: name,
+      elementType: entry.elementType,
+      shape: entry.shape,
+      bytes: shard.file.bytes[start + entry.range.lowerBound..<start + entry.range.upperBound],
+      file: shard.file.path
+    )
+  }
+
+  /// The tensor `name`, which must have the dimensions `shape`.
+  ///
+  /// - Throws: `InputError` if it is missing or shaped otherwise.
+  public func tensor(_ name: String, shape: [Int]) throws(InputError) -> TensorView {
+    let tensor = try tensor(name)
+    guard tensor.shape == shape else {
+      throw InputError(
+        .invalidValue,
+        at: tensor.place,
+        expected: "shape \(shape)",
+        found: "\(tensor.shape)",
+        remedy: "The tensor does not fit the model's config.json"
+      )
+    }
+    return tensor
+  }
+
+  /// How many bytes can be read from the first byte of the tensor `name` to the end of its file.
+  public func readableByteCount(from name: String) -> Int {
+    guard let (shard, entry) = find(name) else { return 0 }
+    return shard.file.bytes.count - shard.header.dataOffset - entry.range.lowerBound
+  }
+
+  private func find(_ name: String) -> (shard: Shard, entry: SafetensorsHeader.Entry)? {
+    guard let shard = shardOfTensor[name].flatMap({ shards[$0] }),
+      let entry = shard.header.entries[name]
+    else { return nil }
+    return (shard, entry)
+  }
+}
+
+extension Checkpoint {
+  private struct Index: Decodable {
+    var weight_map: [String: String]
+  }
+
+  private static func weightMap(of index: URL) throws(InputError) -> [String: String] {
+    let map: [String: String]
+    do {
+      map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weight_map
+    } catch {
+      throw InputError(
+        .malformed,
+        at: index.path,
+        expected: "a JSON object with a weight_map",
+        found: error.shortDescription
+      )
+    }
+    // A name with a path in it could point outside of the folder.
+    for file in Set(map.values) where file.contains("/") || file.hasPrefix(".") || file.isEmpty {
+      throw InputError(
+        .invalidValue,
+        at: index.path,
+        expected: "names of files in the same folder",
+        found: "'\(file)'"
+      )
+    }
+    return map
+  }
+
+  private static func open(
+    _ files: [String],
+    in folder: URL
+  ) throws(InputError) -> [String: Shard] {
+    var shards: [String: Shard] = [:]
+    for name in files {
+      let file = try MappedFile(path: folder.appending(path: name).path)
+      shards[name] = Shard(
+        header: try SafetensorsHeader(of: file.bytes, path: file.path),
+        file: file
+      )
+    }
+    return shards
+  }
+
+  private func checkIndex(_ index: URL) throws(InputError) {
+    for (name, file) in shardOfTensor where shards[file]?.header.entries[name] == nil {
+      throw InputError(
+        .missing,
+        at: folder.appending(path: file).path,
+        expected: "a tensor '\(name)'",
+        found: "none of that name",
+        remedy: "\(index.lastPathComponent) names it; the two do not belong together"
+      )
+    }
+  }
+}

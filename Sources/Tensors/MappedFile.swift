@@ -1,0 +1,71 @@
+import Diagnostics
+import Foundation
+
+/// A file mapped into memory for reading; its pages are read when they are touched, and the system
+/// may drop them at any time.
+public final class MappedFile: Sendable {
+  /// The file's path, for messages.
+  public let path: String
+  private let address: UInt
+  private let byteCount: Int
+
+  /// Maps the regular file at `path`.
+  ///
+  /// - Throws: `InputError` if the file is missing, not a regular file, or cannot be mapped.
+  public init(path: String) throws(InputError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(errno, reading: path) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .system(errno, reading: path) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw InputError(.system, at: path, expected: "a regular file", found: "something else")
+    }
+    self.path = path
+    byteCount = Int(status.st_size)
+    guard byteCount > 0 else {
+      address = 0
+      return
+    }
+    guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
+    else { throw .system(errno, reading: path) }
+    address = UInt(bitPattern: base)
+  }
+
+  deinit {
+    if let base = UnsafeMutableRawPointer(bitPattern: address) { munmap(base, byteCount) }
+  }
+
+  /// All bytes of the file.
+  public var bytes: ByteView {
+    ByteView(
+      UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: byteCount),
+      owner: self
+    )
+  }
+}
+
+extension InputError {
+  /// The error for `code` (an `errno`) from reading the file or folder at `path`.
+  public static func system(_ code: Int32, reading path: String) -> InputError {
+    InputError(
+      code == ENOENT ? .missing : .system,
+      at: path,
+      expected: "a readable file",
+      found: String(cString: strerror(code)).lowercased()
+    )
+  }
+
+  /// The error for `code` (an `errno`) from writing the file or folder at `path`.
+  public static func system(_ code: Int32, writing path: String) -> InputError {
+    InputError(
+      .system,
+      at: path,
+      expected: "to write it",
+      found: String(cString: strerror(code)).lowercased(),
+      remedy: code == ENOSPC
+        ? "Free some space, or choose an output folder on another disk"
+        : "Choose an output folder that can be written"
+    )
+  }
+}

@@ -1,0 +1,155 @@
+import CZlib
+import Diagnostics
+import Foundation
+
+/// Writes one safetensors file as its tensors come, without holding them.
+///
+/// The file grows under a temporary name beside its final one. `finish` writes the header into the
+/// room kept free for it, makes everything durable, and only then gives the file its final name; a
+/// writer that is dropped before removes what it wrote.
+public final class SafetensorsWriter {
+  /// What was written, as the index of a checkpoint keeps it.
+  public struct Summary: Sendable, Equatable, Codable {
+    /// Bytes of the whole file.
+    public var byteCount: Int
+    /// CRC-32 (as in zlib) of everything before the data.
+    public var headerChecksum: UInt32
+    /// CRC-32 of each tensor's bytes.
+    public var tensorChecksums: [String: UInt32]
+  }
+
+  private let path: String
+  private let temporaryPath: String
+  private let dataOffset: Int
+  private var descriptor: Int32
+  private var dataCount = 0
+  private var entries: [(name: String, type: ElementType, shape: [Int], range: Range<Int>)] = []
+  private var checksums: [String: UInt32] = [:]
+
+  /// Begins the file at `path` with room for a header of at most `headerCapacity` bytes, so that its
+  /// data starts at a multiple of `alignment`.
+  ///
+  /// - Throws: `InputError` if the file cannot be created.
+  public init(path: String, headerCapacity: Int, alignment: Int = 8) throws(InputError) {
+    self.path = path
+    temporaryPath = path + ".tmp"
+    dataOffset = (8 + headerCapacity + alignment - 1) / alignment * alignment
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw .system(errno, writing: temporaryPath) }
+    guard lseek(descriptor, off_t(dataOffset), SEEK_SET) >= 0 else {
+      throw .system(errno, writing: temporaryPath)
+    }
+  }
+
+  deinit {
+    if descriptor >= 0 {
+      close(descriptor)
+      unlink(temporaryPath)
+    }
+  }
+
+  /// An upper bound of the header's length for tensors of these names and this metadata.
+  public static func headerCapacity(names: some Sequence<String>, metadataCount: Int) -> Int {
+    // An entry's text beside its name: type, up to four dimensions and two offsets of 20 digits.
+    names.reduce(64 + metadataCount) { $0 + $1.utf8.count + 190 }
+  }
+
+  /// Appends the tensor `name`, whose elements are `bytes`.
+  ///
+  /// - Throws: `InputError` if they cannot be written.
+  public func append(
+    _ name: String,
+    _ type: ElementType,
+    shape: [Int],
+    _ bytes: UnsafeRawBufferPointer
+  ) throws(InputError) {
+    precondition(bytes.count == shape.reduce(type.byteCount, *) && checksums[name] == nil)
+    try write(bytes, at: dataOffset + dataCount)
+    entries.append((name, type, shape, dataCount..<dataCount + bytes.count))
+    checksums[name] = checksum(of: bytes)
+    dataCount += bytes.count
+  }
+
+  /// Writes the header with `metadata`, makes the file durable and gives it its name.
+  ///
+  /// - Throws: `InputError` if any of this fails; the file is then removed.
+  public func finish(metadata: [String: String]) throws -> Summary {
+    let header = headerBytes(metadata: metadata)
+    precondition(header.count <= dataOffset, "the header's capacity was given too small")
+    try header.withUnsafeBytes { try write($0, at: 0) }
+    guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
+      throw InputError.system(errno, writing: path)
+    }
+    close(descriptor)
+    descriptor = -1
+    try synchronizeFolder(of: path)
+    return Summary(
+      byteCount: dataOffset + dataCount,
+      headerChecksum: header.withUnsafeBytes { checksum(of: $0) },
+      tensorChecksums: checksums
+    )
+  }
+
+  private func headerBytes(metadata: [String: String]) -> [UInt8] {
+    var fields: [String] = []
+    if !metadata.isEmpty {
+      let strings = metadata.sorted { $0.key < $1.key }.map {
+        "\(quoted($0.key)):\(quoted($0.value))"
+      }
+      fields.append("\"__metadata__\":{\(strings.joined(separator: ","))}")
+    }
+    for entry in entries {
+      let shape = entry.shape.map(String.init).joined(separator: ",")
+      fields.append(
+        "\(quoted(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(shape)],"
+          + "\"data_offsets\":[\(entry.range.lowerBound),\(entry.range.upperBound)]}"
+      )
+    }
+    var json = Array("{\(fields.joined(separator: ","))}".utf8)
+    json += Array(repeating: UInt8(ascii: " "), count: max(0, dataOffset - 8 - json.count))
+    return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(InputError) {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw .system(errno, writing: path) }
+      done += written
+    }
+  }
+}
+
+/// The CRC-32 of `bytes`, as zlib computes it.
+public func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+  UInt32(crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count))
+}
+
+/// Makes the names in the folder of the file at `path` durable (a renamed file survives a power cut
+/// only then).
+///
+/// - Throws: `InputError` if the system refuses.
+public func synchronizeFolder(of path: String) throws(InputError) {
+  let folder = URL(filePath: path).deletingLastPathComponent().path
+  let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw .system(errno, writing: folder) }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 else { throw .system(errno, writing: folder) }
+}
+
+/// `text` as a JSON string.
+private func quoted(_ text: String) -> String {
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"": result += "\\\""
+    case "\\": result += "\\\\"
+    case _ where scalar.value < 0x20:
+      result += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
+}

@@ -30,6 +30,7 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
     .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"]),
+    .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
 
     // MARK: - Compressed weights
     .target(name: "Quantization", dependencies: ["Diagnostics", "Tensors", "LinearAlgebra"]),
@@ -42,16 +43,19 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: [
-        "Diagnostics", "Tensors", "LinearAlgebra", "TernaryCode", "CompressedFolder", "CKernels",
+        "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
+        "CompressedFolder", "CKernels",
       ]),
     .target(
       name: "Compression",
       dependencies: [
         "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
-        "CompressedFolder", "Models", "Tokenization",
+        "CompressedFolder", "Models", "Corpus",
       ]),
-    .target(name: "Evaluation", dependencies: ["Diagnostics", "Models", "Tokenization"]),
-    .target(name: "Generation", dependencies: ["Diagnostics", "Models", "Tokenization"]),
+    .target(name: "Evaluation", dependencies: ["Diagnostics", "Tensors", "Models", "Corpus"]),
+    .target(name: "Generation", dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization"]),
+    .target(
+      name: "KernelBenchmark", dependencies: ["Diagnostics", "Tensors", "TernaryCode", "CKernels"]),
     .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("text")]),
@@ -60,9 +64,19 @@ let package = Package(
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Models", "Compression", "Evaluation", "Generation", "EmbeddedModel",
+        "Diagnostics", "Models", "Compression", "Evaluation", "Generation", "KernelBenchmark",
+        "EmbeddedModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    // MARK: - Tests
+    .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Corpus", "TestSupport"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
+    .testTarget(name: "TernaryCodeTests", dependencies: ["TernaryCode", "CKernels", "TestSupport"]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Evaluation", "Generation", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

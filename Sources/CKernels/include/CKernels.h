@@ -1,0 +1,4 @@
+// The kernels' contracts: what each function computes, the shape of every pointer, what may be read.
+// One file per subject and instruction set stands behind each header.
+#pragma once
+#include "convert.h"

@@ -1,0 +1,68 @@
+#if canImport(Accelerate)
+  import Accelerate
+#else
+  import COpenBLAS
+#endif
+
+/// Matrix products of float32 matrices in row-major order, by the system's BLAS on one thread.
+///
+/// Callers divide work between threads themselves, so that a result never depends on their number.
+/// A `stride` is the distance between the first elements of two neighbouring rows.
+public enum BLAS {
+  /// OpenBLAS would start threads of its own; the first use forbids it.
+  private static let singleThreaded: Void = {
+    #if !canImport(Accelerate)
+      openblas_set_num_threads(1)
+    #endif
+  }()
+
+  /// Computes `y[t, r] = Σ_c x[t, c] · w[r, c]`, added to `y` if `accumulating`.
+  ///
+  /// - Parameters:
+  ///   - x: `[tokens, columns]`, rows `xStride` apart.
+  ///   - w: `[rows, columns]`, rows `wStride` apart.
+  ///   - y: `[tokens, rows]`, rows `yStride` apart; does not overlap the others.
+  public static func multiply(
+    _ x: UnsafePointer<Float>,
+    tokens: Int,
+    columns: Int,
+    xStride: Int,
+    transposed w: UnsafePointer<Float>,
+    rows: Int,
+    wStride: Int,
+    into y: UnsafeMutablePointer<Float>,
+    yStride: Int,
+    accumulating: Bool = false
+  ) {
+    guard tokens > 0, rows > 0 else { return }
+    _ = singleThreaded
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(tokens), Int32(rows), Int32(columns), 1, x,
+      Int32(xStride), w, Int32(wStride), accumulating ? 1 : 0, y, Int32(yStride))
+  }
+
+  /// Computes `y[t, n] = Σ_k x[t, k] · b[k, n]`, added to `y` if `accumulating`.
+  ///
+  /// - Parameters:
+  ///   - x: `[tokens, inner]`, rows `xStride` apart.
+  ///   - b: `[inner, columns]`, rows `bStride` apart.
+  ///   - y: `[tokens, columns]`, rows `yStride` apart; does not overlap the others.
+  public static func multiply(
+    _ x: UnsafePointer<Float>,
+    tokens: Int,
+    inner: Int,
+    xStride: Int,
+    by b: UnsafePointer<Float>,
+    columns: Int,
+    bStride: Int,
+    into y: UnsafeMutablePointer<Float>,
+    yStride: Int,
+    accumulating: Bool = false
+  ) {
+    guard tokens > 0, columns > 0 else { return }
+    _ = singleThreaded
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(tokens), Int32(columns), Int32(inner), 1, x,
+      Int32(xStride), b, Int32(bStride), accumulating ? 1 : 0, y, Int32(yStride))
+  }
+}

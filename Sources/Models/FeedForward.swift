@@ -1,0 +1,67 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+/// A feed-forward layer, dense or one expert of many.
+public struct FeedForward: Sendable {
+  /// The matrices that take the hidden state: one, or the gate's and the value's.
+  public var input: [Linear]
+  /// The matrix that gives the hidden state back.
+  public var output: Linear
+
+  /// Names of the input matrices below the layer's own name, in the order of `input`.
+  static func inputNames(_ activation: SwitchConfiguration.Activation) -> [String] {
+    switch activation {
+    case .relu: ["wi.weight"]
+    case .gatedGELU: ["wi_0.weight", "wi_1.weight"]
+    }
+  }
+
+  /// Name of the output matrix below the layer's own name.
+  static let outputName = "wo.weight"
+
+  init(
+    _ name: String,
+    _ configuration: SwitchConfiguration,
+    from weights: WeightSource
+  ) throws(InputError) {
+    let (model, inner) = (configuration.modelSize, configuration.feedForwardSize)
+    input = []
+    for matrix in Self.inputNames(configuration.activation) {
+      input.append(try weights.linear("\(name).\(matrix)", rows: inner, columns: model))
+    }
+    output = try weights.linear("\(name).\(Self.outputName)", rows: model, columns: inner)
+  }
+
+  /// The inner state of each row of `x`: what the output matrix multiplies.
+  public func inner(_ x: Matrix) throws(InputError) -> Matrix {
+    var state = try input[0](x)
+    if input.count == 1 {
+      state.apply { max($0, 0) }
+    } else {
+      let value = try input[1](x)
+      state.apply(gelu)
+      for index in state.elements.indices { state.elements[index] *= value.elements[index] }
+    }
+    return state
+  }
+
+  /// Both matrices applied to each row of `x`, `[tokens, modelSize]`.
+  public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
+    try output(inner(x))
+  }
+}
+
+/// The tanh approximation of GELU (Hendrycks and Gimpel, arXiv:1606.08415, section 2), which T5 1.1
+/// uses.
+private func gelu(_ x: Float) -> Float {
+  0.5 * x * (1 + tanh(Float((2 / Double.pi).squareRoot()) * (x + 0.044715 * x * x * x)))
+}
+
+extension Matrix {
+  fileprivate mutating func apply(_ function: (Float) -> Float) {
+    elements.withUnsafeMutableBufferPointer { elements in
+      for index in elements.indices { elements[index] = function(elements[index]) }
+    }
+  }
+}

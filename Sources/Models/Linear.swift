@@ -1,0 +1,86 @@
+import Diagnostics
+import LinearAlgebra
+import Tensors
+
+/// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`, float32 arithmetic whatever the
+/// weights are stored as.
+///
+/// The weights stay as they are stored, mapped from their file; a panel of rows at a time is
+/// expanded to float32, and all tokens are multiplied with it by the BLAS.
+public struct Linear: Sendable {
+  /// What the weights are stored as.
+  public enum Storage: Sendable {
+    /// Numbers as in the checkpoint.
+    case plain(TensorView)
+  }
+
+  /// Output size.
+  public let rows: Int
+  /// Input size.
+  public let columns: Int
+  /// The weights.
+  public let storage: Storage
+
+  /// A matrix `[rows, columns]` of floating-point numbers.
+  ///
+  /// - Throws: `InputError` if `tensor` is not a matrix of F32, F16 or BF16 numbers.
+  public init(_ tensor: TensorView) throws(InputError) {
+    try tensor.requireFloatingPoint()
+    rows = tensor.rowCount
+    columns = tensor.rowLength
+    storage = .plain(tensor)
+  }
+
+  /// Multiplies every row of `x`, `[tokens, columns]`, with the weights: `[tokens, rows]`.
+  ///
+  /// - Throws: `InputError` if compressed weights turn out to be damaged.
+  public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
+    precondition(x.columns == columns)
+    return try Matrix(rows: x.rows, columns: rows) { (out) throws(InputError) in
+      try multiplyByPanels(x, into: out)
+    }
+  }
+
+  /// A panel of this many floats fits the second-level cache beside the tokens.
+  private static let panelElements = 1 << 16
+
+  private func multiplyByPanels(_ x: Matrix, into out: UnsafeMutablePointer<Float>)
+    throws(InputError)
+  {
+    let height = max(64, Self.panelElements / max(1, columns) / 64 * 64)
+    var panel = [Float](repeating: 0, count: min(height, rows) * columns)
+    var first = 0
+    while first < rows {
+      let range = first..<min(rows, first + height)
+      try panel.withUnsafeMutableBufferPointer { (panel) throws(InputError) in
+        guard let panel = panel.baseAddress else { return }
+        try expand(range, into: panel)
+        x.elements.withUnsafeBufferPointer { x_ in
+          guard let tokens = x_.baseAddress else { return }
+          BLAS.multiply(
+            tokens, tokens: x.rows, columns: columns, xStride: columns, transposed: panel,
+            rows: range.count, wStride: columns, into: out + first, yStride: rows)
+        }
+      }
+      first = range.upperBound
+    }
+  }
+
+  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
+  ///
+  /// - Throws: `InputError` if compressed weights turn out to be damaged.
+  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
+    switch storage {
+    case .plain(let tensor): tensor.expandRows(range, into: out)
+    }
+  }
+
+  /// All weights as float32.
+  ///
+  /// - Throws: `InputError` if compressed weights turn out to be damaged.
+  public func matrix() throws(InputError) -> Matrix {
+    try Matrix(rows: rows, columns: columns) { (out) throws(InputError) in
+      try expand(0..<rows, into: out)
+    }
+  }
+}

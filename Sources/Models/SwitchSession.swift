@@ -1,0 +1,35 @@
+import Diagnostics
+import Tensors
+
+/// One output in the making: the encoder's states and all keys and values so far.
+public struct SwitchSession: Sendable {
+  private let model: SwitchTransformers
+  private let encoder: [KeyValueCache?]
+  private var caches: [KeyValueCache]
+  /// Tokens that the decoder has read.
+  public private(set) var position = 0
+
+  /// A session that reads `encoded`, the encoder's states.
+  public init(_ model: SwitchTransformers, encoded: Matrix) throws(InputError) {
+    self.model = model
+    var encoder: [KeyValueCache?] = []
+    for layer in model.decoder.layers { encoder.append(try layer.encoderCache(encoded)) }
+    self.encoder = encoder
+    caches = Array(repeating: KeyValueCache(), count: model.decoder.layers.count)
+  }
+
+  /// Reads more tokens and gives the logits after each of them, `[ids, vocabularySize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
+  public mutating func advance(_ ids: [Int]) throws(InputError) -> Matrix {
+    var x = try model.embed(ids)
+    let end = position + ids.count
+    let bias = model.decoder.bias(queries: position..<end, keys: end)
+    for (index, layer) in model.decoder.layers.enumerated() {
+      x = try layer.attend(x, cache: &caches[index], encoder: encoder[index], bias: bias)
+      x = try layer.feedForward(x)
+    }
+    position = end
+    return try model.logits(x)
+  }
+}

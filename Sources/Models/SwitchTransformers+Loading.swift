@@ -1,0 +1,50 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+extension SwitchTransformers {
+  /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
+  ///
+  /// - Throws: `InputError` if the folder holds another architecture, or its files are damaged.
+  public static func load(_ folder: URL) throws(InputError) -> SwitchTransformers {
+    let configuration = try SwitchConfiguration.load(folder)
+    let checkpoint = try Checkpoint(folder: folder)
+    return try SwitchTransformers(configuration, from: WeightSource(checkpoint))
+  }
+}
+
+extension SwitchConfiguration {
+  /// Name of the file that describes a model.
+  public static let fileName = "config.json"
+
+  /// Reads `config.json` of `folder`.
+  ///
+  /// - Throws: `InputError` if it is missing, malformed, or tells of another architecture.
+  public static func load(_ folder: URL) throws(InputError) -> SwitchConfiguration {
+    let path = folder.appending(path: fileName).path
+    let json: Data
+    do {
+      json = try Data(contentsOf: URL(filePath: path))
+    } catch {
+      throw InputError(
+        .missing,
+        at: path,
+        expected: "the model's configuration",
+        found: "no readable file",
+        remedy: "Give the folder of a Hugging Face checkpoint or of a model compressed by qmoe"
+      )
+    }
+    struct Kind: Decodable { var model_type: String? }
+    let kind = (try? JSONDecoder().decode(Kind.self, from: json))?.model_type
+    if let kind, kind != modelType {
+      throw InputError(
+        .unsupported,
+        at: path,
+        expected: "model_type '\(modelType)'",
+        found: "'\(kind)'",
+        remedy: "This version of qmoe runs SwitchTransformers models only"
+      )
+    }
+    return try SwitchConfiguration(json: json, path: path)
+  }
+}

@@ -1,0 +1,105 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+/// A SwitchTransformers model: T5's encoder and decoder with sparse feed-forward layers (Fedus et
+/// al., arXiv:2101.03961). Computes in float32.
+///
+/// The model never changes once it is loaded, and its weights stay mapped.
+public struct SwitchTransformers: Sendable {
+  /// From `config.json`.
+  public let configuration: SwitchConfiguration
+  /// One row per token id.
+  public let embedding: TensorView
+  /// Reads the input.
+  public var encoder: SwitchStack
+  /// Writes the output.
+  public var decoder: SwitchStack
+  /// Makes logits of the decoder's states.
+  let head: Linear
+
+  /// The model in `weights`.
+  ///
+  /// - Throws: `InputError` if a tensor is missing or does not fit `configuration`.
+  public init(
+    _ configuration: SwitchConfiguration,
+    from weights: WeightSource
+  ) throws(InputError) {
+    self.configuration = configuration
+    let shape = [configuration.vocabularySize, configuration.modelSize]
+    // The same matrix goes by several names, depending on what wrote the checkpoint.
+    let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"]
+    let name = names.first(where: weights.checkpoint.contains) ?? names[0]
+    embedding = try weights.checkpoint.tensor(name, shape: shape)
+    try embedding.requireFloatingPoint()
+    encoder = try SwitchStack("encoder", configuration, isDecoder: false, from: weights)
+    decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
+    if configuration.tiesEmbeddings {
+      head = try Linear(embedding)
+    } else {
+      let names = ["lm_head.weight", "decoder.lm_head.weight"]
+      let name = names.first(where: weights.checkpoint.contains) ?? names[0]
+      head = try weights.linear(name, rows: shape[0], columns: shape[1])
+    }
+  }
+
+  /// The embeddings of `ids`, `[ids, modelSize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range.
+  public func embed(_ ids: [Int]) throws(InputError) -> Matrix {
+    for (index, id) in ids.enumerated() where !(0..<configuration.vocabularySize).contains(id) {
+      throw InputError(
+        .invalidValue,
+        at: "token \(index) of the input",
+        expected: "an id in 0..<\(configuration.vocabularySize), the model's vocabulary",
+        found: "\(id)",
+        remedy: "The text was tokenized for another model"
+      )
+    }
+    return Matrix(rows: ids.count, columns: configuration.modelSize) { out in
+      for (row, id) in ids.enumerated() {
+        embedding.expandRows(id..<id + 1, into: out + row * configuration.modelSize)
+      }
+    }
+  }
+
+  /// The encoder's states for one sequence of token ids, `[ids, modelSize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
+  public func encode(_ ids: [Int]) throws(InputError) -> Matrix {
+    var x = try embed(ids)
+    let bias = encoder.bias(queries: 0..<ids.count, keys: ids.count)
+    for layer in encoder.layers {
+      var cache = KeyValueCache()
+      x = try layer.attend(x, cache: &cache, encoder: nil, bias: bias)
+      x = try layer.feedForward(x)
+    }
+    return encoder.finalNorm(x)
+  }
+
+  /// What the decoder reads to write `labels`: the start id, then all labels but the last; ignored
+  /// labels (−100) read as padding.
+  public func decoderInput(for labels: [Int]) -> [Int] {
+    [configuration.decoderStart] + labels.dropLast().map { $0 == -100 ? configuration.padding : $0 }
+  }
+
+  /// Logits at each position of `decoderInput(for: labels)`, `[labels, vocabularySize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
+  public func logits(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
+    var session = try SwitchSession(self, encoded: encode(input))
+    return try session.advance(decoderInput(for: labels))
+  }
+
+  /// Logits of the decoder's final states.
+  func logits(_ states: Matrix) throws(InputError) -> Matrix {
+    var x = decoder.finalNorm(states)
+    if configuration.tiesEmbeddings {
+      // Shared embeddings are scaled down when they serve as the output matrix, as in Mesh
+      // TensorFlow's transformer.
+      let factor = 1 / Float(configuration.modelSize).squareRoot()
+      for index in x.elements.indices { x.elements[index] *= factor }
+    }
+    return try head(x)
+  }
+}

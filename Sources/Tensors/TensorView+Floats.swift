@@ -1,0 +1,77 @@
+import CKernels
+import Diagnostics
+
+extension TensorView {
+  /// Number of elements of one index of the first dimension; all of them for a vector or scalar.
+  public var rowCount: Int { shape.count > 1 ? shape[0] : 1 }
+  /// Elements of one row: the product of all dimensions after the first, or the vector's length.
+  public var rowLength: Int { shape.count > 1 ? shape.dropFirst().reduce(1, *) : count }
+
+  /// Whether the elements can be converted to float32 (F32, F16 or BF16).
+  public var isFloatingPoint: Bool {
+    switch elementType {
+    case .f32, .f16, .bf16: true
+    default: false
+    }
+  }
+
+  /// Writes the rows `range` as float32, exactly, to `out`, which has room for
+  /// `range.count × rowLength` elements.
+  ///
+  /// - Precondition: `isFloatingPoint`, and `range` lies within `0..<rowCount`.
+  public func expandRows(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rowCount)
+    let first = bytes.base + range.lowerBound * rowLength * elementType.byteCount
+    let elements = range.count * rowLength
+    switch elementType {
+    case .bf16: qmoe_bf16_to_f32(first, out, elements)
+    case .f16: qmoe_f16_to_f32(first, out, elements)
+    case .f32: UnsafeMutableRawPointer(out).copyMemory(from: first, byteCount: elements * 4)
+    default: preconditionFailure("\(elementType) is not converted to float32")
+    }
+  }
+
+  /// All elements as float32.
+  ///
+  /// - Throws: `InputError` if the tensor holds integers or 8-bit floats, or a value that is not
+  ///   finite.
+  public func floats() throws(InputError) -> [Float] {
+    try requireFloatingPoint()
+    let values = [Float](unsafeUninitializedCapacity: count) { buffer, filled in
+      if let base = buffer.baseAddress { expandRows(0..<rowCount, into: base) }
+      filled = count
+    }
+    if let index = values.firstIndex(where: { !$0.isFinite }) {
+      throw InputError(
+        .invalidValue,
+        at: "\(place), element \(index)",
+        expected: "finite numbers",
+        found: "\(values[index])",
+        remedy: "The checkpoint is damaged or was saved from a diverged training run"
+      )
+    }
+    return values
+  }
+
+  /// The tensor as a matrix of its rows.
+  ///
+  /// - Throws: as `floats()`.
+  public func matrix() throws(InputError) -> Matrix {
+    Matrix(rows: rowCount, columns: rowLength, elements: try floats())
+  }
+
+  /// Checks that the elements can be converted to float32.
+  ///
+  /// - Throws: `InputError` if they cannot.
+  public func requireFloatingPoint() throws(InputError) {
+    guard isFloatingPoint else {
+      throw InputError(
+        .unsupported,
+        at: place,
+        expected: "elements of type F32, F16 or BF16",
+        found: elementType.rawValue,
+        remedy: "Convert the checkpoint to bfloat16 first"
+      )
+    }
+  }
+}

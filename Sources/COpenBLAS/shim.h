@@ -3,6 +3,5 @@
 #pragma once
 #include <cblas.h>
 
-void openblas_set_num_threads(int threads);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);

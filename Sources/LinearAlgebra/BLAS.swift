@@ -65,4 +65,19 @@ public enum BLAS {
       CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(tokens), Int32(columns), Int32(inner), 1, x,
       Int32(xStride), b, Int32(bStride), accumulating ? 1 : 0, y, Int32(yStride))
   }
+
+  /// Adds `xᵀ · x` to the upper triangle of `products`, `[columns, columns]` in row-major order;
+  /// `x` is `[tokens, columns]`.
+  public static func addProducts(
+    of x: UnsafePointer<Float>,
+    tokens: Int,
+    columns: Int,
+    to products: inout [Float]
+  ) {
+    precondition(products.count == columns * columns)
+    _ = singleThreaded
+    cblas_ssyrk(
+      CblasRowMajor, CblasUpper, CblasTrans, Int32(columns), Int32(tokens), 1, x, Int32(columns),
+      1, &products, Int32(columns))
+  }
 }

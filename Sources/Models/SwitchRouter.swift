@@ -28,7 +28,7 @@ public struct SwitchRouter: Sendable {
     switch configuration.routerType {
     case .float32: round = { $0 }
     case .float16: round = roundedToFloat16
-    case .bfloat16: round = roundedToBFloat16
+    case .bfloat16: round = { $0.roundedToBFloat16 }
     }
     var classifier = try checkpoint.tensor("\(name).classifier.weight", shape: shape).matrix()
     for index in classifier.elements.indices {
@@ -73,13 +73,6 @@ public struct SwitchRouter: Sendable {
     logits.withUnsafeMutableBufferPointer { softmax($0) }
     return logits.map(round)
   }
-}
-
-/// The nearest number of 16 bits in bfloat16's form, ties to even.
-private func roundedToBFloat16(_ x: Float) -> Float {
-  let bits = x.bitPattern
-  guard x.isFinite else { return x }
-  return Float(bitPattern: (bits &+ 0x7fff &+ (bits >> 16 & 1)) & 0xffff_0000)
 }
 
 /// The nearest number of IEEE's 16-bit form, ties to even, for magnitudes below 65520.

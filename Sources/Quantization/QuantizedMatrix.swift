@@ -1,0 +1,68 @@
+import Foundation
+import Tensors
+
+/// A matrix whose weights are symbols of grids.
+public struct QuantizedMatrix: Sendable, Equatable {
+  /// Output size.
+  public let rows: Int
+  /// Input size.
+  public let columns: Int
+  /// The kind of grid.
+  public let grid: Grid
+  /// Row-major, `[rows, columns]`.
+  public var symbols: [UInt8]
+  /// Row-major, `[rows, groups]`.
+  public var levels: [Levels]
+
+  /// A matrix of symbols 0 whose levels are yet to be set.
+  init(rows: Int, columns: Int, grid: Grid) {
+    self.rows = rows
+    self.columns = columns
+    self.grid = grid
+    symbols = Array(repeating: 0, count: rows * columns)
+    levels = Array(
+      repeating: Levels(low: -1, high: 1), count: rows * grid.groups(columns: columns))
+  }
+
+  /// Grids of each row.
+  public var groups: Int { grid.groups(columns: columns) }
+
+  /// The grid of one group of one row.
+  func quantizer(row: Int, group: Int) -> Quantizer {
+    Quantizer(grid.alphabet, levels[row * groups + group], isSymmetric: grid.isSymmetric)
+  }
+
+  /// The weights that the symbols stand for.
+  public func dequantized() -> Matrix {
+    let size = grid.groupSize(columns: columns)
+    return Matrix(rows: rows, columns: columns) { out in
+      for row in 0..<rows {
+        for group in 0..<groups {
+          let quantizer = quantizer(row: row, group: group)
+          for column in group * size..<min(columns, (group + 1) * size) {
+            let index = row * columns + column
+            out[index] = quantizer.value(symbols[index])
+          }
+        }
+      }
+    }
+  }
+
+  /// How often each symbol occurs.
+  public var symbolCounts: [Int] {
+    var counts = [Int](repeating: 0, count: grid.alphabet.count)
+    for symbol in symbols { counts[Int(symbol)] += 1 }
+    return counts
+  }
+
+  /// How many weights are exactly 0.
+  public var zeros: Int { dequantized().elements.count { $0 == 0 } }
+}
+
+/// The order-0 entropy of symbols that occur `counts` times, in bits per symbol.
+public func entropy(ofCounts counts: [Int]) -> Double {
+  let total = Double(counts.reduce(0, +))
+  return counts.reduce(0) { sum, count in
+    count == 0 ? sum : sum - Double(count) / total * log2(Double(count) / total)
+  }
+}

@@ -1,0 +1,125 @@
+import Diagnostics
+import Foundation
+
+/// The tokenizer of a checkpoint: SentencePiece's unigram model, as T5 and SwitchTransformers use
+/// it.
+///
+/// Text passes four stages, one per file of this module: `AddedTokens` cuts it at sentinels and
+/// other added tokens; `Normalizer` replaces characters; `Metaspace` marks the words; `UnigramModel`
+/// finds the most likely pieces. The time is linear in the length of the text.
+public struct Tokenizer: Sendable {
+  private let vocabulary: Vocabulary
+
+  /// The tokenizer in a checkpoint's `folder`: that of `tokenizer.json`, or of `spiece.model` if
+  /// there is no such file. With `spiece.model`, `extra_ids` in `tokenizer_config.json` says how many
+  /// sentinels there are; 100 if it does not.
+  ///
+  /// - Throws: `InputError` if neither file is there, or the one used is malformed or of a kind that
+  ///   is not supported.
+  public init(folder: URL) throws(InputError) {
+    let json = folder.appending(path: "tokenizer.json")
+    let model = folder.appending(path: "spiece.model")
+    if FileManager.default.fileExists(atPath: json.path) {
+      try self.init(tokenizerJSON: json)
+    } else if FileManager.default.fileExists(atPath: model.path) {
+      let configuration = folder.appending(path: "tokenizer_config.json")
+      try self.init(
+        sentencePiece: model,
+        sentinels: try TokenizerConfiguration.sentinels(in: configuration)
+      )
+    } else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: "tokenizer.json or spiece.model",
+        found: "neither",
+        remedy: "Copy the tokenizer's files into the folder of the checkpoint"
+      )
+    }
+  }
+
+  /// The tokenizer in a `tokenizer.json` of the tokenizers library.
+  ///
+  /// - Throws: `InputError` if the file cannot be read, is malformed, or uses components other than
+  ///   those of T5's tokenizer, which it names.
+  public init(tokenizerJSON file: URL) throws(InputError) {
+    vocabulary = try TokenizerJSON.read(file)
+  }
+
+  /// The tokenizer in a SentencePiece model file, with `sentinels` tokens `<extra_id_…>` after its
+  /// pieces; `<extra_id_0>` is the last one.
+  ///
+  /// - Throws: `InputError` if the file cannot be read, is malformed, is not a unigram model, or uses
+  ///   byte fallback or user-defined pieces.
+  public init(sentencePiece file: URL, sentinels: Int = 100) throws(InputError) {
+    vocabulary = try SentencePieceModelFile.read(file, sentinels: sentinels)
+  }
+
+  // MARK: - Properties of the vocabulary
+
+  /// The number of ids, sentinels included: ids are in `0..<vocabularyCount`.
+  public var vocabularyCount: Int { vocabulary.pieces.count }
+
+  /// The id that ends a sequence; nil if encoding puts none at the end.
+  public var endOfSequence: Int? { vocabulary.suffix.last }
+
+  /// The id of `<extra_id_index>`; nil if there is no such token.
+  public func sentinel(_ index: Int) -> Int? { vocabulary.added.id(of: "<extra_id_\(index)>") }
+
+  /// Whether `id` is a special token: one that is no text, such as padding or a sentinel.
+  public func isSpecial(_ id: Int) -> Bool { vocabulary.added.isSpecial(id) }
+
+  // MARK: - Encoding and decoding
+
+  /// The ids of `text`.
+  ///
+  /// Tokens such as `<extra_id_0>` and `</s>` in the text become single ids.
+  ///
+  /// - Parameters:
+  ///   - text: Any text.
+  ///   - addingSpecialTokens: Whether the tokens that the model expects around a text, for T5 the
+  ///     end of the sequence, are added.
+  public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
+    var ids = addingSpecialTokens ? vocabulary.prefix : []
+    for part in vocabulary.added.split(text) {
+      switch part {
+      case .token(let id): ids.append(id)
+      case .text(let text):
+        vocabulary.metaspace.forEachPart(of: vocabulary.normalizer.normalize(text)) { word in
+          vocabulary.model.encode(word, into: &ids)
+        }
+      }
+    }
+    if addingSpecialTokens { ids += vocabulary.suffix }
+    return ids
+  }
+
+  /// The text of `ids`. The spaces of the first piece are left out, as is what the unknown token
+  /// stood for.
+  ///
+  /// - Parameters:
+  ///   - ids: Ids of this vocabulary.
+  ///   - skippingSpecialTokens: Whether special tokens are left out instead of being written.
+  /// - Throws: `InputError` if an id is not in the vocabulary.
+  public func decode(
+    _ ids: [Int],
+    skippingSpecialTokens: Bool = true
+  ) throws(InputError) -> String {
+    var text: [UInt8] = []
+    var isFirst = true
+    for (index, id) in ids.enumerated() {
+      guard vocabulary.pieces.indices.contains(id) else {
+        throw InputError(
+          .invalidValue,
+          at: "token \(index + 1) of \(ids.count)",
+          expected: "an id in 0..<\(vocabularyCount)",
+          found: "\(id)"
+        )
+      }
+      if skippingSpecialTokens && isSpecial(id) { continue }
+      Metaspace.appendText(of: vocabulary.pieces[id], isFirst: isFirst, to: &text)
+      isFirst = false
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

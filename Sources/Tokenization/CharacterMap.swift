@@ -6,6 +6,10 @@ import Diagnostics
 /// library writes it, and the replacements, each ended by a zero byte. The array maps a character
 /// sequence to the place of its replacement.
 struct CharacterMap: Sendable {
+  /// Far more than any rule of Unicode needs (33 bytes), and little enough that a broken map cannot
+  /// blow up a text.
+  private static let greatestReplacement = 1024
+
   private let units: [UInt32]
   private let replacements: [UInt8]
 
@@ -30,6 +34,10 @@ struct CharacterMap: Sendable {
     }
     units = stride(from: 4, to: 4 + size, by: 4).map { Self.word(bytes, at: $0) }
     replacements = Array(bytes[(4 + size)...])
+    let longest = replacements.split(separator: 0).map(\.count).max() ?? 0
+    guard longest <= Self.greatestReplacement else {
+      throw Self.malformed(place, found: "a replacement of \(longest) bytes")
+    }
   }
 
   /// The shortest entry that starts `text`, as the tokenizers library looks it up.

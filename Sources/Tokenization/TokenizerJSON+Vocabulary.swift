@@ -109,7 +109,8 @@ extension TokenizerJSON {
     )
   }
 
-  /// The pieces of the model, and after them the added tokens that it does not have.
+  /// The pieces of the model, and after them the added tokens that it does not have. Their `lstrip`
+  /// and `rstrip` need no care: the text around them is cut at white space anyway.
   private func allPieces(_ path: String) throws(InputError) -> [[UInt8]] {
     // The type is checked before the tokens, which look wrong where the vocabulary was not read.
     if let type = model.type, type != "Unigram" {

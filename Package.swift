@@ -29,7 +29,7 @@ let package = Package(
     .target(name: "Diagnostics"),
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
     .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
-    .target(name: "Tokenization", dependencies: ["Diagnostics"]),
+    .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
     .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
 
     // MARK: - Compressed weights

@@ -1,1 +1,79 @@
-// The door of this target; its contents follow.
+import Corpus
+import Diagnostics
+import Foundation
+import Models
+import Synchronization
+import Tensors
+
+/// How well a model predicts given labels.
+public struct Evaluation: Codable, Sendable, Equatable {
+  /// Mean negative log-likelihood over all target tokens, in nats.
+  public var loss: Double
+  /// `exp(loss)`
+  public var perplexity: Double
+  /// Labels that counted.
+  public var targetTokens: Int
+  /// Wall time.
+  public var seconds: Double
+
+  enum CodingKeys: String, CodingKey {
+    case loss, perplexity, seconds
+    case targetTokens = "target_tokens"
+  }
+
+  /// Evaluates `model` on `samples`, one sequence at a time (padding would take up experts'
+  /// capacity).
+  ///
+  /// - Throws: `InputError` if no label counts, an id is out of range, or weights are damaged.
+  public static func run(
+    _ model: SwitchTransformers,
+    on samples: [Sample],
+    workers: Workers,
+    progress: @escaping Progress.Handler
+  ) throws(InputError) -> Evaluation {
+    let start = ContinuousClock.now
+    let done = Mutex(0)
+    let losses = try workers.map(samples.count) { (index) throws(InputError) -> [Double] in
+      let sample = samples[index]
+      let logits = try model.logits(input: sample.inputIDs, labels: sample.labels)
+      let losses = try negativeLogLikelihoods(logits, labels: sample.labels)
+      done.withLock { done in
+        done += 1
+        progress(Progress("evaluating", done, of: samples.count, "sequences"))
+      }
+      return losses
+    }
+    // Summed in the order of the data, whatever thread made which.
+    let all = losses.flatMap(\.self)
+    guard !all.isEmpty else {
+      throw InputError(
+        .invalidValue, at: "evaluation data", expected: "at least one label that counts",
+        found: "none")
+    }
+    let loss = all.reduce(0, +) / Double(all.count)
+    return Evaluation(
+      loss: loss, perplexity: exp(loss), targetTokens: all.count,
+      seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// `−log softmax(logits)[label]` at each position whose label is not −100.
+  private static func negativeLogLikelihoods(
+    _ logits: Matrix,
+    labels: [Int]
+  ) throws(InputError) -> [Double] {
+    var losses: [Double] = []
+    for (row, label) in labels.enumerated() where label != -100 {
+      guard (0..<logits.columns).contains(label) else {
+        throw InputError(
+          .invalidValue, at: "label \(row) of a sequence",
+          expected: "an id in 0..<\(logits.columns), the model's vocabulary", found: "\(label)",
+          remedy: "The data was tokenized for another model")
+      }
+      let values = logits[row: row]
+      let largest = values.max() ?? 0
+      let sum = values.reduce(0.0) { $0 + Double(exp($1 - largest)) }
+      losses.append(log(sum) + Double(largest - logits[row, label]))
+    }
+    return losses
+  }
+}

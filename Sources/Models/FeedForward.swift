@@ -10,15 +10,14 @@ public struct FeedForward: Sendable {
   public var output: Linear
 
   /// Names of the input matrices below the layer's own name, in the order of `input`.
-  static func inputNames(_ activation: SwitchConfiguration.Activation) -> [String] {
-    switch activation {
-    case .relu: ["wi.weight"]
-    case .gatedGELU: ["wi_0.weight", "wi_1.weight"]
-    }
+  public var inputNames: [String] { Self.inputNames(isGated: input.count > 1) }
+
+  private static func inputNames(isGated: Bool) -> [String] {
+    isGated ? ["wi_0.weight", "wi_1.weight"] : ["wi.weight"]
   }
 
   /// Name of the output matrix below the layer's own name.
-  static let outputName = "wo.weight"
+  public static let outputName = "wo.weight"
 
   init(
     _ name: String,
@@ -27,7 +26,7 @@ public struct FeedForward: Sendable {
   ) throws(InputError) {
     let (model, inner) = (configuration.modelSize, configuration.feedForwardSize)
     input = []
-    for matrix in Self.inputNames(configuration.activation) {
+    for matrix in Self.inputNames(isGated: configuration.activation == .gatedGELU) {
       input.append(try weights.linear("\(name).\(matrix)", rows: inner, columns: model))
     }
     output = try weights.linear("\(name).\(Self.outputName)", rows: model, columns: inner)

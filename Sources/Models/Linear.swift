@@ -1,3 +1,4 @@
+import CompressedFolder
 import Diagnostics
 import LinearAlgebra
 import Tensors
@@ -12,6 +13,8 @@ public struct Linear: Sendable {
   public enum Storage: Sendable {
     /// Numbers as in the checkpoint.
     case plain(TensorView)
+    /// Codes, decoded as they are used.
+    case compressed(CompressedMatrix)
   }
 
   /// Output size.
@@ -29,6 +32,15 @@ public struct Linear: Sendable {
     rows = tensor.rowCount
     columns = tensor.rowLength
     storage = .plain(tensor)
+  }
+
+  /// A compressed matrix.
+  public init(_ matrix: CompressedMatrix) {
+    switch matrix {
+    case .ternary(let ternary): (rows, columns) = (ternary.rows, ternary.columns)
+    case .grid(let grid): (rows, columns) = (grid.rows, grid.columns)
+    }
+    storage = .compressed(matrix)
   }
 
   /// Multiplies every row of `x`, `[tokens, columns]`, with the weights: `[tokens, rows]`.
@@ -72,6 +84,7 @@ public struct Linear: Sendable {
   public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
+    case .compressed(let matrix): try matrix.expand(range, into: out)
     }
   }
 

@@ -1,3 +1,4 @@
+import CompressedFolder
 import Diagnostics
 import Tensors
 
@@ -13,6 +14,9 @@ public struct WeightSource: Sendable {
   ///
   /// - Throws: `InputError` if it is missing, shaped otherwise or damaged.
   public func linear(_ name: String, rows: Int, columns: Int) throws(InputError) -> Linear {
-    try Linear(checkpoint.tensor(name, shape: [rows, columns]))
+    if CompressedMatrix.exists(name, in: checkpoint) {
+      return Linear(try CompressedMatrix(name, rows: rows, columns: columns, in: checkpoint))
+    }
+    return try Linear(checkpoint.tensor(name, shape: [rows, columns]))
   }
 }

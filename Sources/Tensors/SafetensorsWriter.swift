@@ -14,8 +14,8 @@ public final class SafetensorsWriter {
     public var byteCount: Int
     /// CRC-32 (as in zlib) of everything before the data.
     public var headerChecksum: UInt32
-    /// CRC-32 of each tensor's bytes.
-    public var tensorChecksums: [String: UInt32]
+    /// CRC-32 of each tensor's bytes, in the order of the data.
+    public var tensorChecksums: [UInt32]
   }
 
   private let path: String
@@ -24,7 +24,8 @@ public final class SafetensorsWriter {
   private var descriptor: Int32
   private var dataCount = 0
   private var entries: [(name: String, type: ElementType, shape: [Int], range: Range<Int>)] = []
-  private var checksums: [String: UInt32] = [:]
+  private var names: Set<String> = []
+  private var checksums: [UInt32] = []
 
   /// Begins the file at `path` with room for a header of at most `headerCapacity` bytes, so that its
   /// data starts at a multiple of `alignment`.
@@ -50,9 +51,13 @@ public final class SafetensorsWriter {
 
   /// An upper bound of the header's length for tensors of these names and this metadata.
   public static func headerCapacity(names: some Sequence<String>, metadataCount: Int) -> Int {
-    // An entry's text beside its name: type, up to four dimensions and two offsets of 20 digits.
-    names.reduce(64 + metadataCount) { $0 + $1.utf8.count + 190 }
+    // An entry's text beside its name: 48 bytes of punctuation, keys and type, four dimensions of 9
+    // digits or fewer larger ones, two offsets of 15 digits.
+    names.reduce(64 + metadataCount) { $0 + $1.utf8.count + 114 }
   }
+
+  /// Bytes from the start of the file to where the next tensor will begin.
+  public var position: Int { dataOffset + dataCount }
 
   /// Appends the tensor `name`, whose elements are `bytes`.
   ///
@@ -63,20 +68,22 @@ public final class SafetensorsWriter {
     shape: [Int],
     _ bytes: UnsafeRawBufferPointer
   ) throws(InputError) {
-    precondition(bytes.count == shape.reduce(type.byteCount, *) && checksums[name] == nil)
+    precondition(bytes.count == shape.reduce(type.byteCount, *) && names.insert(name).inserted)
     try write(bytes, at: dataOffset + dataCount)
     entries.append((name, type, shape, dataCount..<dataCount + bytes.count))
-    checksums[name] = checksum(of: bytes)
+    checksums.append(checksum(of: bytes))
     dataCount += bytes.count
   }
 
   /// Writes the header with `metadata`, makes the file durable and gives it its name.
   ///
   /// - Throws: `InputError` if any of this fails; the file is then removed.
-  public func finish(metadata: [String: String]) throws -> Summary {
+  public func finish(metadata: [String: String]) throws(InputError) -> Summary {
     let header = headerBytes(metadata: metadata)
     precondition(header.count <= dataOffset, "the header's capacity was given too small")
-    try header.withUnsafeBytes { try write($0, at: 0) }
+    try header.withUnsafeBufferPointer { (bytes) throws(InputError) in
+      try write(UnsafeRawBufferPointer(bytes), at: 0)
+    }
     guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
       throw InputError.system(errno, writing: path)
     }

@@ -58,4 +58,18 @@ public struct Workers: Sendable {
       try body(index * chunk..<min(total, (index + 1) * chunk))
     }
   }
+
+  /// The results of `body` for each index in `0..<count`, in the order of the indices; `body` is
+  /// called as by `forEach`.
+  public func map<T: Sendable, E: Error>(
+    _ count: Int,
+    _ body: @Sendable (_ index: Int) throws(E) -> T
+  ) throws(E) -> [T] {
+    let results = Mutex<[T?]>(Array(repeating: nil, count: count))
+    try forEach(count) { (index: Int) throws(E) in
+      let result = try body(index)
+      results.withLock { $0[index] = result }
+    }
+    return results.withLock { $0.compactMap(\.self) }
+  }
 }

@@ -1,0 +1,105 @@
+import Diagnostics
+import Tensors
+
+/// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page.
+public final class ExpertShardWriter {
+  /// Where an expert may begin: a multiple of this many bytes.
+  public static let alignment = 4096
+  /// Bytes that kernels may read beyond the last code; the end of a shard is padded by them.
+  static let slack = 4096
+
+  /// Bytes of a shard by what they are for.
+  public struct Sizes: Codable, Sendable, Equatable {
+    /// The ternary or packed codes.
+    public var codes = 0
+    /// Offsets of tiles.
+    public var offsets = 0
+    /// Levels of rows or groups.
+    public var levels = 0
+    /// From one expert's end to the next one's page, and the room that kernels may read into.
+    public var padding = 0
+    /// Names, shapes and layouts.
+    public var header = 0
+
+    /// All of them.
+    public var total: Int { codes + offsets + levels + padding + header }
+
+    /// No bytes.
+    public init() {}
+
+    /// Adds the sizes of another shard.
+    public static func += (left: inout Sizes, right: Sizes) {
+      left.codes += right.codes
+      left.offsets += right.offsets
+      left.levels += right.levels
+      left.padding += right.padding
+      left.header += right.header
+    }
+  }
+
+  private let writer: SafetensorsWriter
+  private var metadata = ["format": "pt", "qmoe_format_version": "1"]
+  private var sizes = Sizes()
+  /// Names of the tensors so far, in the order of the data.
+  public private(set) var tensorNames: [String] = []
+
+  /// Begins the shard at `path` for the matrices `names`.
+  public init(path: String, names: [String]) throws(InputError) {
+    let tensors = names.flatMap { name in CompressedMatrix.Part.allCases.map { name + $0.rawValue } }
+    // A layout is at most 64 bytes, with quotes and separators 70.
+    let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 70 }
+    writer = try SafetensorsWriter(
+      path: path,
+      headerCapacity: SafetensorsWriter.headerCapacity(names: tensors, metadataCount: metadataCount),
+      alignment: Self.alignment)
+    sizes.header = writer.position
+  }
+
+  /// Appends one expert.
+  ///
+  /// - Parameters:
+  ///   - matrices: name and content of each of its matrices.
+  ///   - isLast: whether no expert follows.
+  public func append(
+    _ matrices: [(name: String, matrix: EncodedMatrix)],
+    isLast: Bool
+  ) throws(InputError) {
+    for (index, (name, matrix)) in matrices.enumerated() {
+      metadata[name] = matrix.layout.text
+      let (rows, groups) = (matrix.layout.rows, matrix.levels.count / 2 / matrix.layout.rows)
+      try append(name + ".levels", .bf16, [rows, groups, 2], matrix.levels)
+      sizes.levels += matrix.levels.count * 2
+      if case .ternary = matrix.layout.code {
+        try append(name + ".offsets", .u32, [matrix.offsets.count], matrix.offsets)
+        sizes.offsets += matrix.offsets.count * 4
+      }
+      let isEnd = index == matrices.count - 1
+      // Codes are padded since the format allows no holes; within an expert to whole words.
+      let alignment = isEnd ? Self.alignment : 8
+      let end = writer.position + matrix.codes.count + (isEnd && isLast ? Self.slack : 0)
+      let padded = (end + alignment - 1) / alignment * alignment - writer.position
+      let bytes = matrix.codes + Array(repeating: 0, count: padded - matrix.codes.count)
+      try append(name + ".codes", .u8, [padded], bytes)
+      sizes.codes += matrix.codes.count
+      sizes.padding += padded - matrix.codes.count
+    }
+  }
+
+  private func append<T: FixedWidthInteger>(
+    _ name: String,
+    _ type: ElementType,
+    _ shape: [Int],
+    _ values: [T]
+  ) throws(InputError) {
+    tensorNames.append(name)
+    let bytes = values.map(\.littleEndian)
+    try bytes.withUnsafeBufferPointer { (buffer) throws(InputError) in
+      try writer.append(name, type, shape: shape, UnsafeRawBufferPointer(buffer))
+    }
+  }
+
+  /// Completes the shard under its final name.
+  public func finish() throws(InputError) -> (summary: SafetensorsWriter.Summary, sizes: Sizes) {
+    (try writer.finish(metadata: metadata), sizes)
+  }
+}

@@ -1,0 +1,74 @@
+import Diagnostics
+import Foundation
+import Quantization
+
+/// The `quantization_config` in the `config.json` of a compressed folder: how it was made.
+public struct QuantizationConfig: Codable, Sendable, Equatable {
+  /// The value of `quant_method` for folders of this program.
+  public static let method = "qmoe"
+  /// The version of the format that this program writes and reads.
+  public static let currentVersion = 1
+
+  /// Always `qmoe`.
+  public var quantMethod = Self.method
+  /// Version of the format.
+  public var formatVersion = Self.currentVersion
+  /// The algorithm, `gptq` or `rtn`.
+  public var algorithm: String
+  /// `ternary`, or the bits of a uniform grid.
+  public var bits: String
+  /// Whether grids are symmetric.
+  public var symmetric: Bool
+  /// Columns that share a grid; absent for whole rows.
+  public var groupSize: Int?
+
+  /// How an expert matrix was made.
+  public init(algorithm: String, bits: String, symmetric: Bool, groupSize: Int?) {
+    self.algorithm = algorithm
+    self.bits = bits
+    self.symmetric = symmetric
+    self.groupSize = groupSize
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case quantMethod = "quant_method"
+    case formatVersion = "format_version"
+    case algorithm, bits, symmetric
+    case groupSize = "group_size"
+  }
+
+  /// Reads the configuration from `json`, the content of the `config.json` at `path`.
+  ///
+  /// - Returns: `nil` for a model that is not quantized.
+  /// - Throws: `InputError` if it was quantized by another tool or version.
+  public static func read(from json: Data, path: String) throws(InputError) -> QuantizationConfig? {
+    struct Outer<Inner: Decodable>: Decodable { var quantization_config: Inner? }
+    struct Kind: Decodable {
+      var quant_method: String?
+      var format_version: Int?
+    }
+    func decode<T: Decodable>(_ type: T.Type) throws(InputError) -> T? {
+      do {
+        return try JSONDecoder().decode(Outer<T>.self, from: json).quantization_config
+      } catch {
+        throw InputError(
+          .malformed, at: path, expected: "a JSON object", found: error.shortDescription)
+      }
+    }
+    guard let kind = try decode(Kind.self) else { return nil }
+    guard kind.quant_method == method else {
+      throw InputError(
+        .unsupported, at: path, expected: "a model that is not quantized, or quantized by qmoe",
+        found: "quant_method '\(kind.quant_method ?? "none")'",
+        remedy: "Use the original checkpoint")
+    }
+    guard kind.format_version == currentVersion else {
+      throw InputError(
+        .unsupported, at: path, expected: "format version \(currentVersion)",
+        found: kind.format_version.map(String.init) ?? "none",
+        remedy: "Compress the model again with this version of qmoe, or use the version that wrote it"
+      )
+    }
+    return try decode(QuantizationConfig.self)
+  }
+}

@@ -1,0 +1,136 @@
+import CompressedFolder
+import Corpus
+import Diagnostics
+import Foundation
+import Models
+import Quantization
+import Tensors
+
+/// Compresses the model in one folder into another.
+public struct CompressionJob: Sendable {
+  /// The checkpoint.
+  public var model: URL
+  /// The compressed folder to be; must not exist.
+  public var output: URL
+  /// What to do.
+  public var options: CompressionOptions
+  /// Threads.
+  public var workers: Workers
+
+  /// A job that has not begun.
+  public init(model: URL, output: URL, options: CompressionOptions, workers: Workers) {
+    self.model = model
+    self.output = output
+    self.options = options
+    self.workers = workers
+  }
+
+  /// Where the output is until it is complete; what an interrupted job leaves behind.
+  public var partialOutput: URL {
+    output.deletingLastPathComponent().appending(path: output.lastPathComponent + ".partial")
+  }
+
+  /// Does it.
+  ///
+  /// - Parameters:
+  ///   - samples: the calibration data.
+  ///   - isSentinel: whether a token id is a sentinel.
+  /// - Throws: `InputError`; nothing is left under the output's name then.
+  public func run(
+    samples: [Sample],
+    isSentinel: @Sendable (Int) -> Bool,
+    progress: @escaping Progress.Handler
+  ) throws(InputError) -> CompressionReport {
+    let start = ContinuousClock.now
+    let source = try SwitchTransformers.load(model)
+    let names = Compressor.sparseLayers(of: source)
+    guard !names.isEmpty else {
+      throw InputError(
+        .unsupported, at: model.path, expected: "a model with experts",
+        found: "dense layers only", remedy: "There is nothing to compress")
+    }
+    let checkpoint = try Checkpoint(folder: model)
+    if let compressed = checkpoint.names.first(where: { $0.hasSuffix(".codes") }) {
+      throw InputError(
+        .unsupported, at: model.path, expected: "a checkpoint that is not compressed yet",
+        found: "the tensor '\(compressed)'", remedy: "Give the original checkpoint")
+    }
+    let writer = try CompressedFolderWriter(output, expertShards: names.count)
+    do throws(InputError) {
+      var report = CompressionReport()
+      var tally = Tally()
+      try Compressor(source, options: options, workers: workers, progress: progress).run(
+        samples, isSentinel: isSentinel
+      ) { (layer) throws(InputError) in
+        let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
+        tally.add(layer, bytes: bytes)
+      }
+      try writer.writeDense(checkpoint, except: tally.names)
+      let (total, sizes) = try writer.finish(
+        model: model,
+        QuantizationConfig(
+          algorithm: options.method.rawValue, bits: options.bitsName,
+          symmetric: options.grid.isSymmetric, groupSize: options.grid.groupSize))
+      tally.complete(&report, sizes)
+      report.outputBytes = total
+      report.inputBytes = try folderByteCount(model)
+      report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
+      report.seconds = (ContinuousClock.now - start) / .seconds(1)
+      report.peakMemoryBytes = peakMemory()
+      return report
+    } catch {
+      writer.discard()
+      throw error
+    }
+  }
+}
+
+/// Adds up what becomes the report.
+private struct Tally {
+  var layers: [CompressionReport.Layer] = []
+  var names: Set<String> = []
+  var weights = 0
+  var zeros = 0
+  var entropyBits = 0.0
+
+  mutating func add(_ layer: CompressedLayer, bytes: Int) {
+    let parts = layer.experts.flatMap(\.self)
+    let layerWeights = parts.reduce(0) { $0 + $1.weights }
+    let layerZeros = parts.reduce(0) { $0 + $1.zeros }
+    weights += layerWeights
+    zeros += layerZeros
+    entropyBits += parts.reduce(0) { $0 + entropy(ofCounts: $1.symbolCounts) * Double($1.weights) }
+    names.formUnion(parts.map(\.name))
+    let fallbacks = parts.filter { $0.outcome != .gptq }
+    layers.append(
+      CompressionReport.Layer(
+        name: layer.name,
+        relativeOutputError: parts.reduce(0) { $0 + $1.relativeOutputError } / Double(parts.count),
+        zeros: Double(layerZeros) / Double(layerWeights),
+        bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
+        tokens: layer.tokens,
+        fallbacks: Dictionary(
+          uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") })))
+  }
+
+  func complete(_ report: inout CompressionReport, _ sizes: ExpertShardWriter.Sizes) {
+    report.layers = layers
+    report.expertWeights = weights
+    report.zeros = Double(zeros) / Double(weights)
+    report.entropyBitsPerWeight = entropyBits / Double(weights)
+    report.expertBytes = sizes
+    report.expertBitsPerWeight = Double(sizes.total) * 8 / Double(weights)
+  }
+}
+
+/// Largest resident memory of this process so far, in bytes.
+public func peakMemory() -> Int {
+  var usage = rusage()
+  #if os(Linux)
+    getrusage(RUSAGE_SELF, &usage)
+    return Int(usage.ru_maxrss) * 1024
+  #else
+    getrusage(RUSAGE_SELF, &usage)
+    return Int(usage.ru_maxrss)
+  #endif
+}

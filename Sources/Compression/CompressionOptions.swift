@@ -1,0 +1,38 @@
+import Quantization
+
+/// What `compress` is to do.
+public struct CompressionOptions: Sendable, Equatable {
+  /// How weights are rounded.
+  public enum Method: String, Sendable, CaseIterable {
+    /// With error feedback under the calibration tokens' Hessian.
+    case gptq
+    /// Each weight on its own.
+    case rtn
+  }
+
+  /// How weights are rounded.
+  public var method = Method.gptq
+  /// The grid of the expert weights.
+  public var grid = Grid(.ternary)
+  /// The algorithm's own settings.
+  public var gptq = GPTQ()
+  /// Whether an expert's second matrix is calibrated on what the first gives once it is compressed.
+  public var isTrulySequential = false
+  /// Whether sentinels in the encoder's input, and decoder positions that predict one, are left out
+  /// of the Hessians (QMoE, arXiv:2310.16795, section 3.2).
+  public var masksSpecialTokens = true
+  /// An expert is calibrated on at most this many times the mean number of tokens per expert (same
+  /// section).
+  public var tokenCap = 4
+
+  /// The paper's settings.
+  public init() {}
+
+  /// `ternary`, or the number of bits.
+  public var bitsName: String {
+    switch grid.alphabet {
+    case .ternary: "ternary"
+    case .uniform(let bits): "\(bits)"
+    }
+  }
+}

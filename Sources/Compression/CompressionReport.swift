@@ -1,0 +1,63 @@
+import CompressedFolder
+import Quantization
+
+/// What `compress` did.
+public struct CompressionReport: Codable, Sendable {
+  /// One sparse layer.
+  public struct Layer: Codable, Sendable {
+    /// Its name in the checkpoint.
+    public var name: String
+    /// Mean over experts and matrices of the squared output error over the squared output, on the
+    /// calibration tokens.
+    public var relativeOutputError: Double
+    /// Share of weights that are 0.
+    public var zeros: Double
+    /// Stored bits per weight, everything counted.
+    public var bitsPerWeight: Double
+    /// Calibration tokens of each expert.
+    public var tokens: [Int]
+    /// Matrices that were rounded to nearest since GPTQ could not serve, with the reason.
+    public var fallbacks: [String: String]
+
+    enum CodingKeys: String, CodingKey {
+      case name, zeros, tokens, fallbacks
+      case relativeOutputError = "relative_output_error"
+      case bitsPerWeight = "bits_per_weight"
+    }
+  }
+
+  /// Expert weights of the model.
+  public var expertWeights = 0
+  /// All stored bits of the experts' shards per expert weight.
+  public var expertBitsPerWeight = 0.0
+  /// Order-0 entropy of the symbols, matrix by matrix, in bits per weight.
+  public var entropyBitsPerWeight = 0.0
+  /// Share of expert weights that are 0.
+  public var zeros = 0.0
+  /// Bytes of the experts' shards by purpose.
+  public var expertBytes = ExpertShardWriter.Sizes()
+  /// Bytes of all files of the model.
+  public var inputBytes = 0
+  /// Bytes of all files of the compressed folder.
+  public var outputBytes = 0
+  /// Wall time.
+  public var seconds = 0.0
+  /// Largest resident memory of this process so far.
+  public var peakMemoryBytes = 0
+  /// Calibration tokens that the encoder and the decoder read.
+  public var calibrationTokens = 0
+  /// The sparse layers, first to last.
+  public var layers: [Layer] = []
+
+  enum CodingKeys: String, CodingKey {
+    case zeros, seconds, layers
+    case expertWeights = "expert_weights"
+    case expertBitsPerWeight = "expert_bits_per_weight"
+    case entropyBitsPerWeight = "entropy_bits_per_weight"
+    case expertBytes = "expert_bytes"
+    case inputBytes = "input_bytes"
+    case outputBytes = "output_bytes"
+    case peakMemoryBytes = "peak_memory_bytes"
+    case calibrationTokens = "calibration_tokens"
+  }
+}

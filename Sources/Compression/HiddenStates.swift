@@ -1,0 +1,62 @@
+import Synchronization
+import Tensors
+
+/// The hidden states of all tokens of all sequences, in one flat buffer.
+///
+/// Threads may work on it side by side as long as they touch different tokens.
+final class HiddenStates: @unchecked Sendable {
+  /// Length of a token's state.
+  let columns: Int
+  /// The tokens of each sequence.
+  let sequences: [Range<Int>]
+  private let states: UnsafeMutableBufferPointer<Float>
+
+  /// Room for sequences of the given lengths, all zero.
+  init(lengths: [Int], columns: Int) {
+    self.columns = columns
+    var first = 0
+    sequences = lengths.map { length in
+      defer { first += length }
+      return first..<first + length
+    }
+    states = .allocate(capacity: first * columns)
+    states.initialize(repeating: 0)
+  }
+
+  deinit { states.deallocate() }
+
+  /// Number of tokens.
+  var tokens: Int { states.count / max(1, columns) }
+
+  /// The states of one sequence.
+  subscript(sequence index: Int) -> Matrix {
+    get {
+      let range = sequences[index]
+      return Matrix(
+        rows: range.count, columns: columns,
+        elements: Array(states[range.lowerBound * columns..<range.upperBound * columns]))
+    }
+    set {
+      let first = sequences[index].lowerBound * columns
+      for (offset, value) in newValue.elements.enumerated() { states[first + offset] = value }
+    }
+  }
+
+  /// The states of the given tokens.
+  func gather(_ tokens: [Int]) -> Matrix {
+    Matrix(rows: tokens.count, columns: columns) { out in
+      for (row, token) in tokens.enumerated() {
+        for column in 0..<columns { out[row * columns + column] = states[token * columns + column] }
+      }
+    }
+  }
+
+  /// Adds `factors[i]` times row `i` of `values` to the state of `tokens[i]`.
+  func add(_ values: Matrix, times factors: [Float], to tokens: [Int]) {
+    for (row, token) in tokens.enumerated() {
+      for column in 0..<columns {
+        states[token * columns + column] += values[row, column] * factors[row]
+      }
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Diagnostics
+import Tensors
+
+/// A matrix on uniform grids as it is stored: codes of `bits` bits, packed row by row from the low
+/// bits up, each row beginning at a byte; and the two levels of each group in bfloat16.
+///
+/// Any bytes decode safely: every code is a valid symbol.
+public struct PackedGrid: Sendable {
+  /// Output size.
+  public let rows: Int
+  /// Input size.
+  public let columns: Int
+  /// Bits of a code, 1 to 8.
+  public let bits: Int
+  /// The kind of grid.
+  public let grid: Grid
+  private let codes: ByteView
+  private let levels: ByteView
+
+  /// Bytes of one row of codes.
+  public static func bytesPerRow(columns: Int, bits: Int) -> Int { (columns * bits + 7) / 8 }
+
+  /// The codes of `matrix`, packed.
+  public static func pack(_ matrix: QuantizedMatrix, bits: Int) -> [UInt8] {
+    let stride = bytesPerRow(columns: matrix.columns, bits: bits)
+    var packed = [UInt8](repeating: 0, count: matrix.rows * stride)
+    for row in 0..<matrix.rows {
+      for column in 0..<matrix.columns {
+        let bit = column * bits
+        let code = UInt16(matrix.symbols[row * matrix.columns + column]) << UInt16(bit % 8)
+        let index = row * stride + bit / 8
+        packed[index] |= UInt8(truncatingIfNeeded: code)
+        if code > 255 { packed[index + 1] |= UInt8(code >> 8) }
+      }
+    }
+    return packed
+  }
+
+  /// A stored matrix.
+  ///
+  /// - Parameters:
+  ///   - codes: `rows × bytesPerRow` bytes; more may follow.
+  ///   - levels: low and high in bfloat16, `[rows, groups, 2]`, little-endian.
+  ///   - place: file and tensor, for messages.
+  /// - Throws: `InputError` if sizes do not fit, or a level is not finite.
+  public init(
+    rows: Int,
+    columns: Int,
+    bits: Int,
+    grid: Grid,
+    codes: ByteView,
+    levels: ByteView,
+    place: String
+  ) throws(InputError) {
+    guard (1...8).contains(bits), grid.alphabet == .uniform(bits: bits) else {
+      throw InputError(
+        .invalidValue, at: place, expected: "codes of 1 to 8 bits", found: "\(bits) bits")
+    }
+    let stride = Self.bytesPerRow(columns: columns, bits: bits)
+    let groups = grid.groups(columns: columns)
+    guard codes.count >= rows * stride, levels.count == rows * groups * 4 else {
+      throw InputError(
+        .invalidValue, at: place,
+        expected: "\(rows * stride) bytes of codes and \(rows * groups * 4) of levels",
+        found: "\(codes.count) and \(levels.count)")
+    }
+    self.rows = rows
+    self.columns = columns
+    self.bits = bits
+    self.grid = grid
+    self.codes = codes
+    self.levels = levels
+    for index in 0..<rows * groups {
+      let (low, high) = self.levels(at: index)
+      guard low.isFinite, high.isFinite, low <= 0, high >= 0, low < high else {
+        throw InputError(
+          .invalidValue, at: "\(place), row \(index / groups)",
+          expected: "levels with low ≤ 0 ≤ high", found: "\(low) and \(high)")
+      }
+    }
+  }
+
+  private func levels(at index: Int) -> (low: Float, high: Float) {
+    func level(_ offset: Int) -> Float {
+      Float(
+        bfloat16BitPattern: UInt16(
+          littleEndian: (levels.base + offset).loadUnaligned(as: UInt16.self)))
+    }
+    return (level(index * 4), level(index * 4 + 2))
+  }
+
+  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
+  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    let stride = Self.bytesPerRow(columns: columns, bits: bits)
+    let size = grid.groupSize(columns: columns)
+    let groups = grid.groups(columns: columns)
+    let mask = UInt16(1 << bits - 1)
+    for row in range {
+      let bytes = codes.base + row * stride
+      let target = out + (row - range.lowerBound) * columns
+      for group in 0..<groups {
+        let (low, high) = levels(at: row * groups + group)
+        let quantizer = Quantizer(
+          grid.alphabet, Levels(low: low, high: high), isSymmetric: grid.isSymmetric)
+        for column in group * size..<min(columns, (group + 1) * size) {
+          let bit = column * bits
+          var window = UInt16(bytes.load(fromByteOffset: bit / 8, as: UInt8.self))
+          if bit % 8 + bits > 8 {
+            window |= UInt16(bytes.load(fromByteOffset: bit / 8 + 1, as: UInt8.self)) << 8
+          }
+          target[column] = quantizer.value(UInt8(window >> UInt16(bit % 8) & mask))
+        }
+      }
+    }
+  }
+}

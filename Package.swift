@@ -22,7 +22,10 @@ let package = Package(
     // MARK: - C: SIMD kernels and system libraries
     .target(name: "CKernels"),
     .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+      name: "COpenBLAS",
+      pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"])]
+    ),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // MARK: - Foundations
@@ -37,7 +40,8 @@ let package = Package(
     .target(name: "TernaryCode", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(
       name: "CompressedFolder",
-      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization", "CZlib"]),
+      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization", "CZlib"]
+    ),
 
     // MARK: - The model, and what is done with it
     .target(
@@ -45,38 +49,55 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
         "CompressedFolder", "CKernels",
-      ]),
+      ]
+    ),
     .target(
       name: "Compression",
       dependencies: [
         "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
         "CompressedFolder", "Models", "Corpus",
-      ]),
+      ]
+    ),
     .target(name: "Evaluation", dependencies: ["Diagnostics", "Tensors", "Models", "Corpus"]),
-    .target(name: "Generation", dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization"]),
     .target(
-      name: "KernelBenchmark", dependencies: ["Diagnostics", "Tensors", "TernaryCode", "CKernels"]),
+      name: "Generation",
+      dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization"]
+    ),
+    .target(
+      name: "KernelBenchmark",
+      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "CKernels"]
+    ),
     .target(
       name: "EmbeddedModel",
-      resources: [.copy("switch-mini-16"), .copy("text")]),
+      resources: [.copy("switch-mini-16"), .copy("text")]
+    ),
 
     // MARK: - The command line
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Models", "Compression", "Evaluation", "Generation", "KernelBenchmark",
-        "EmbeddedModel",
+        "Diagnostics", "Tensors", "Tokenization", "Corpus", "Quantization", "TernaryCode", "Models",
+        "Compression", "Evaluation", "Generation", "KernelBenchmark", "EmbeddedModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ]
+    ),
 
     // MARK: - Tests
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Corpus", "TestSupport"]),
-    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
-    .testTarget(name: "TernaryCodeTests", dependencies: ["TernaryCode", "CKernels", "TestSupport"]),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "Evaluation", "Generation", "TestSupport"]),
+      name: "TokenizationTests",
+      dependencies: ["Tokenization", "Corpus", "TestSupport"]
+    ),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
+    .testTarget(
+      name: "TernaryCodeTests",
+      dependencies: ["TernaryCode", "CKernels", "TestSupport"]
+    ),
+    .testTarget(
+      name: "ModelsTests",
+      dependencies: ["Models", "Evaluation", "Generation", "TestSupport"]
+    ),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

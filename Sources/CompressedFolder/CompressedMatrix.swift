@@ -34,15 +34,21 @@ public enum CompressedMatrix: Sendable {
     let codes = try checkpoint.tensor(name + Part.codes.rawValue)
     guard let text = checkpoint.metadata(ofFileWith: codes.name)[name] else {
       throw InputError(
-        .missing, at: codes.file, expected: "the layout of '\(name)' in the metadata",
-        found: "none")
+        .missing,
+        at: codes.file,
+        expected: "the layout of '\(name)' in the metadata",
+        found: "none"
+      )
     }
     let layout = try MatrixLayout(text: text, place: "\(codes.file): metadata of '\(name)'")
     guard layout.rows == rows, layout.columns == columns else {
       throw InputError(
-        .invalidValue, at: codes.place, expected: "\(rows) × \(columns) weights",
+        .invalidValue,
+        at: codes.place,
+        expected: "\(rows) × \(columns) weights",
         found: "\(layout.rows) × \(layout.columns)",
-        remedy: "The matrix does not fit the model's config.json")
+        remedy: "The matrix does not fit the model's config.json"
+      )
     }
     let groups = (columns + layout.groupSize - 1) / layout.groupSize
     let levels = try checkpoint.tensor(name + Part.levels.rawValue, shape: [rows, groups, 2])
@@ -54,31 +60,53 @@ public enum CompressedMatrix: Sendable {
       try Self.require(.u32, offsets)
       self = .ternary(
         try TernaryMatrix(
-          rows: rows, columns: columns, width: width, levelGroupSize: layout.groupSize,
-          codes: codes.bytes, readableByteCount: checkpoint.readableByteCount(from: codes.name),
-          offsets: offsets.bytes, levels: levels.bytes, place: codes.place))
+          rows: rows,
+          columns: columns,
+          width: width,
+          levelGroupSize: layout.groupSize,
+          codes: codes.bytes,
+          readableByteCount: checkpoint.readableByteCount(from: codes.name),
+          offsets: offsets.bytes,
+          levels: levels.bytes,
+          place: codes.place
+        )
+      )
     case .grid(let bits):
       let grid = Grid(
-        .uniform(bits: bits), isSymmetric: layout.isSymmetric, groupSize: layout.groupSize)
+        .uniform(bits: bits),
+        isSymmetric: layout.isSymmetric,
+        groupSize: layout.groupSize
+      )
       self = .grid(
         try PackedGrid(
-          rows: rows, columns: columns, bits: bits, grid: grid, codes: codes.bytes,
-          levels: levels.bytes, place: codes.place))
+          rows: rows,
+          columns: columns,
+          bits: bits,
+          grid: grid,
+          codes: codes.bytes,
+          levels: levels.bytes,
+          place: codes.place
+        )
+      )
     }
   }
 
   private static func require(_ type: ElementType, _ tensor: TensorView) throws(InputError) {
     guard tensor.elementType == type else {
       throw InputError(
-        .invalidValue, at: tensor.place, expected: "elements of type \(type.rawValue)",
-        found: tensor.elementType.rawValue)
+        .invalidValue,
+        at: tensor.place,
+        expected: "elements of type \(type.rawValue)",
+        found: tensor.elementType.rawValue
+      )
     }
   }
 
   /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
   ///
   /// - Throws: `InputError` if the codes are damaged.
-  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
+  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
+  {
     switch self {
     case .ternary(let matrix): try matrix.expand(range, into: out)
     case .grid(let matrix): matrix.expand(range, into: out)

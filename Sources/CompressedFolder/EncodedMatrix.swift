@@ -23,39 +23,62 @@ public struct EncodedMatrix: Sendable {
     switch matrix.grid.alphabet {
     case .ternary:
       let encoded = try TernaryMatrix.encode(
-        symbols: matrix.symbols.map { Int8($0) - 1 }, rows: matrix.rows, columns: matrix.columns,
-        levels: matrix.levels.flatMap { [$0.low, $0.high] }, levelGroupSize: size)
+        symbols: matrix.symbols.map { Int8($0) - 1 },
+        rows: matrix.rows,
+        columns: matrix.columns
+      )
       code = .ternary(width: encoded.width)
-      (codes, offsets, levels) = (encoded.codes, encoded.offsets, encoded.levels)
+      (codes, offsets) = (encoded.codes, encoded.offsets)
     case .uniform(let bits):
       code = .grid(bits: bits)
       codes = PackedGrid.pack(matrix, bits: bits)
       offsets = []
-      levels = matrix.levels.flatMap { [$0.low.bfloat16BitPattern, $0.high.bfloat16BitPattern] }
     }
+    levels = matrix.levels.flatMap { [$0.low.bfloat16BitPattern, $0.high.bfloat16BitPattern] }
     layout = MatrixLayout(
-      code: code, rows: matrix.rows, columns: matrix.columns, groupSize: size,
-      isSymmetric: matrix.grid.isSymmetric)
+      code: code,
+      rows: matrix.rows,
+      columns: matrix.columns,
+      groupSize: size,
+      isSymmetric: matrix.grid.isSymmetric
+    )
   }
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
-    let codes = ByteView(copying: codes, padding: 4096)
+    let codes = ByteView(copying: codes, padding: TernaryMatrix.slack)
     let levels = Self.view(of: levels)
     switch layout.code {
     case .ternary(let width):
       return .ternary(
         try TernaryMatrix(
-          rows: layout.rows, columns: layout.columns, width: width,
-          levelGroupSize: layout.groupSize, codes: codes, readableByteCount: codes.count + 4096,
-          offsets: Self.view(of: offsets), levels: levels, place: place))
+          rows: layout.rows,
+          columns: layout.columns,
+          width: width,
+          levelGroupSize: layout.groupSize,
+          codes: codes,
+          readableByteCount: codes.count + TernaryMatrix.slack,
+          offsets: Self.view(of: offsets),
+          levels: levels,
+          place: place
+        )
+      )
     case .grid(let bits):
       return .grid(
         try PackedGrid(
-          rows: layout.rows, columns: layout.columns, bits: bits,
+          rows: layout.rows,
+          columns: layout.columns,
+          bits: bits,
           grid: Grid(
-            .uniform(bits: bits), isSymmetric: layout.isSymmetric, groupSize: layout.groupSize),
-          codes: codes, levels: levels, place: place))
+            .uniform(bits: bits),
+            isSymmetric: layout.isSymmetric,
+            groupSize: layout.groupSize
+          ),
+          codes: codes,
+          levels: levels,
+          place: place
+        )
+      )
     }
   }
 

@@ -1,12 +1,11 @@
 import Diagnostics
 import Tensors
+import TernaryCode
 
 /// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page.
 public final class ExpertShardWriter {
   /// Where an expert may begin: a multiple of this many bytes.
   public static let alignment = 4096
-  /// Bytes that kernels may read beyond the last code; the end of a shard is padded by them.
-  static let slack = 4096
 
   /// Bytes of a shard by what they are for.
   public struct Sizes: Codable, Sendable, Equatable {
@@ -45,13 +44,18 @@ public final class ExpertShardWriter {
 
   /// Begins the shard at `path` for the matrices `names`.
   public init(path: String, names: [String]) throws(InputError) {
-    let tensors = names.flatMap { name in CompressedMatrix.Part.allCases.map { name + $0.rawValue } }
+    let tensors = names.flatMap { name in CompressedMatrix.Part.allCases.map { name + $0.rawValue }
+    }
     // A layout is at most 64 bytes, with quotes and separators 70.
     let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 70 }
     writer = try SafetensorsWriter(
       path: path,
-      headerCapacity: SafetensorsWriter.headerCapacity(names: tensors, metadataCount: metadataCount),
-      alignment: Self.alignment)
+      headerCapacity: SafetensorsWriter.headerCapacity(
+        names: tensors,
+        metadataCount: metadataCount
+      ),
+      alignment: Self.alignment
+    )
     sizes.header = writer.position
   }
 
@@ -76,7 +80,7 @@ public final class ExpertShardWriter {
       let isEnd = index == matrices.count - 1
       // Codes are padded since the format allows no holes; within an expert to whole words.
       let alignment = isEnd ? Self.alignment : 8
-      let end = writer.position + matrix.codes.count + (isEnd && isLast ? Self.slack : 0)
+      let end = writer.position + matrix.codes.count + (isEnd && isLast ? TernaryMatrix.slack : 0)
       let padded = (end + alignment - 1) / alignment * alignment - writer.position
       let bytes = matrix.codes + Array(repeating: 0, count: padded - matrix.codes.count)
       try append(name + ".codes", .u8, [padded], bytes)

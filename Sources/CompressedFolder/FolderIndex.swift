@@ -50,8 +50,10 @@ public struct FolderIndex: Codable, Sendable {
     for name in names { weightMap[name] = file }
     metadata.totalSize += summary.byteCount
     shards[file] = Shard(
-      bytes: summary.byteCount, headerChecksum: hexadecimal(summary.headerChecksum),
-      tensorChecksums: summary.tensorChecksums.map(hexadecimal).joined())
+      bytes: summary.byteCount,
+      headerChecksum: hexadecimal(summary.headerChecksum),
+      tensorChecksums: summary.tensorChecksums.map(hexadecimal).joined()
+    )
   }
 
   /// The index as it is stored.

@@ -62,11 +62,18 @@ public struct MatrixLayout: Sendable, Equatable {
       words.count == 5 || words.count == 6 && words[5] == "symmetric"
     else {
       throw InputError(
-        .malformed, at: place,
-        expected: "a layout such as 'ternary 512 128 k=3 group=128'", found: "'\(text.prefix(80))'")
+        .malformed,
+        at: place,
+        expected: "a layout such as 'ternary 512 128 k=3 group=128'",
+        found: "'\(text.prefix(80))'"
+      )
     }
     self.init(
-      code: isTernary ? .ternary(width: parameter) : .grid(bits: parameter), rows: rows,
-      columns: columns, groupSize: group, isSymmetric: words.count == 6)
+      code: isTernary ? .ternary(width: parameter) : .grid(bits: parameter),
+      rows: rows,
+      columns: columns,
+      groupSize: group,
+      isSymmetric: words.count == 6
+    )
   }
 }

@@ -52,21 +52,31 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
         return try JSONDecoder().decode(Outer<T>.self, from: json).quantization_config
       } catch {
         throw InputError(
-          .malformed, at: path, expected: "a JSON object", found: error.shortDescription)
+          .malformed,
+          at: path,
+          expected: "a JSON object",
+          found: error.shortDescription
+        )
       }
     }
     guard let kind = try decode(Kind.self) else { return nil }
     guard kind.quant_method == method else {
       throw InputError(
-        .unsupported, at: path, expected: "a model that is not quantized, or quantized by qmoe",
+        .unsupported,
+        at: path,
+        expected: "a model that is not quantized, or quantized by qmoe",
         found: "quant_method '\(kind.quant_method ?? "none")'",
-        remedy: "Use the original checkpoint")
+        remedy: "Use the original checkpoint"
+      )
     }
     guard kind.format_version == currentVersion else {
       throw InputError(
-        .unsupported, at: path, expected: "format version \(currentVersion)",
+        .unsupported,
+        at: path,
+        expected: "format version \(currentVersion)",
         found: kind.format_version.map(String.init) ?? "none",
-        remedy: "Compress the model again with this version of qmoe, or use the version that wrote it"
+        remedy:
+          "Compress the model again with this version of qmoe, or use the version that wrote it"
       )
     }
     return try decode(QuantizationConfig.self)

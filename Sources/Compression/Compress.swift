@@ -39,28 +39,37 @@ public struct CompressionJob: Sendable {
   public func run(
     samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
-    progress: @escaping Progress.Handler
+    progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
     let source = try SwitchTransformers.load(model)
     let names = Compressor.sparseLayers(of: source)
     guard !names.isEmpty else {
       throw InputError(
-        .unsupported, at: model.path, expected: "a model with experts",
-        found: "dense layers only", remedy: "There is nothing to compress")
+        .unsupported,
+        at: model.path,
+        expected: "a model with experts",
+        found: "dense layers only",
+        remedy: "There is nothing to compress"
+      )
     }
     let checkpoint = try Checkpoint(folder: model)
     if let compressed = checkpoint.names.first(where: { $0.hasSuffix(".codes") }) {
       throw InputError(
-        .unsupported, at: model.path, expected: "a checkpoint that is not compressed yet",
-        found: "the tensor '\(compressed)'", remedy: "Give the original checkpoint")
+        .unsupported,
+        at: model.path,
+        expected: "a checkpoint that is not compressed yet",
+        found: "the tensor '\(compressed)'",
+        remedy: "Give the original checkpoint"
+      )
     }
     let writer = try CompressedFolderWriter(output, expertShards: names.count)
     do throws(InputError) {
       var report = CompressionReport()
       var tally = Tally()
       try Compressor(source, options: options, workers: workers, progress: progress).run(
-        samples, isSentinel: isSentinel
+        samples,
+        isSentinel: isSentinel
       ) { (layer) throws(InputError) in
         let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
         tally.add(layer, bytes: bytes)
@@ -69,8 +78,12 @@ public struct CompressionJob: Sendable {
       let (total, sizes) = try writer.finish(
         model: model,
         QuantizationConfig(
-          algorithm: options.method.rawValue, bits: options.bitsName,
-          symmetric: options.grid.isSymmetric, groupSize: options.grid.groupSize))
+          algorithm: options.method.rawValue,
+          bits: options.bitsName,
+          symmetric: options.grid.isSymmetric,
+          groupSize: options.grid.groupSize
+        )
+      )
       tally.complete(&report, sizes)
       report.outputBytes = total
       report.inputBytes = try folderByteCount(model)
@@ -110,7 +123,10 @@ private struct Tally {
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
         tokens: layer.tokens,
         fallbacks: Dictionary(
-          uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") })))
+          uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") }
+        )
+      )
+    )
   }
 
   func complete(_ report: inout CompressionReport, _ sizes: ExpertShardWriter.Sizes) {
@@ -126,8 +142,8 @@ private struct Tally {
 /// Largest resident memory of this process so far, in bytes.
 public func peakMemory() -> Int {
   var usage = rusage()
-  #if os(Linux)
-    getrusage(RUSAGE_SELF, &usage)
+  #if canImport(Glibc)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Int(usage.ru_maxrss) * 1024
   #else
     getrusage(RUSAGE_SELF, &usage)

@@ -24,8 +24,12 @@ final class CompressedFolderWriter {
       .appending(path: output.lastPathComponent + ".partial")
     guard !FileManager.default.fileExists(atPath: output.path) else {
       throw InputError(
-        .system, at: output.path, expected: "a folder that does not exist yet",
-        found: "one that does", remedy: "Choose another name, or remove it first")
+        .system,
+        at: output.path,
+        expected: "a folder that does not exist yet",
+        found: "one that does",
+        remedy: "Choose another name, or remove it first"
+      )
     }
     do {
       // What an earlier run left behind is of no use.
@@ -33,8 +37,12 @@ final class CompressedFolderWriter {
       try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
     } catch {
       throw InputError(
-        .system, at: partial.path, expected: "to create it", found: error.localizedDescription,
-        remedy: "Choose an output folder that can be written")
+        .system,
+        at: partial.path,
+        expected: "to create it",
+        found: error.localizedDescription,
+        remedy: "Choose an output folder that can be written"
+      )
     }
   }
 
@@ -55,7 +63,8 @@ final class CompressedFolderWriter {
     let file = shardName(1)
     let writer = try SafetensorsWriter(
       path: partial.appending(path: file).path,
-      headerCapacity: SafetensorsWriter.headerCapacity(names: names, metadataCount: 64))
+      headerCapacity: SafetensorsWriter.headerCapacity(names: names, metadataCount: 64)
+    )
     for name in names {
       let tensor = try checkpoint.tensor(name)
       try writer.append(name, tensor.elementType, shape: tensor.shape, tensor.bytes.buffer)
@@ -72,7 +81,9 @@ final class CompressedFolderWriter {
     let writer = try ExpertShardWriter(path: partial.appending(path: file).path, names: names)
     for (position, parts) in layer.experts.enumerated() {
       try writer.append(
-        parts.map { ($0.name, $0.encoded) }, isLast: position == layer.experts.count - 1)
+        parts.map { ($0.name, $0.encoded) },
+        isLast: position == layer.experts.count - 1
+      )
     }
     let (summary, sizes) = try writer.finish()
     index.add(file, summary, names: writer.tensorNames)
@@ -94,7 +105,11 @@ final class CompressedFolderWriter {
       throw error
     } catch {
       throw InputError(
-        .system, at: partial.path, expected: "to write it", found: error.localizedDescription)
+        .system,
+        at: partial.path,
+        expected: "to write it",
+        found: error.localizedDescription
+      )
     }
     try synchronizeFolder(of: partial.appending(path: "x").path)
     let total = try folderByteCount(partial)
@@ -127,9 +142,12 @@ final class CompressedFolderWriter {
     var fields =
       try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any] ?? [:]
     fields["quantization_config"] = try JSONSerialization.jsonObject(
-      with: JSONEncoder().encode(quantization))
+      with: JSONEncoder().encode(quantization)
+    )
     return try JSONSerialization.data(
-      withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+      withJSONObject: fields,
+      options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    )
   }
 }
 
@@ -137,10 +155,15 @@ final class CompressedFolderWriter {
 func folderByteCount(_ folder: URL) throws(InputError) -> Int {
   do {
     return try FileManager.default.contentsOfDirectory(
-      at: folder, includingPropertiesForKeys: [.fileSizeKey]
+      at: folder,
+      includingPropertiesForKeys: [.fileSizeKey]
     ).reduce(0) { $0 + (try $1.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0) }
   } catch {
     throw InputError(
-      .system, at: folder.path, expected: "to list it", found: error.localizedDescription)
+      .system,
+      at: folder.path,
+      expected: "to list it",
+      found: error.localizedDescription
+    )
   }
 }

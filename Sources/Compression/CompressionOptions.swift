@@ -1,7 +1,7 @@
 import Quantization
 
 /// What `compress` is to do.
-public struct CompressionOptions: Sendable, Equatable {
+public struct CompressionOptions: Sendable {
   /// How weights are rounded.
   public enum Method: String, Sendable, CaseIterable {
     /// With error feedback under the calibration tokens' Hessian.

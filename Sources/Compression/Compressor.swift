@@ -12,14 +12,14 @@ public struct Compressor: Sendable {
   private let model: SwitchTransformers
   private let options: CompressionOptions
   private let workers: Workers
-  private let progress: Progress.Handler
+  private let progress: ProgressReport.Handler
 
   /// A compressor of `model`.
   public init(
     _ model: SwitchTransformers,
     options: CompressionOptions,
     workers: Workers,
-    progress: @escaping Progress.Handler
+    progress: @escaping ProgressReport.Handler
   ) {
     self.model = model
     self.options = options
@@ -47,7 +47,13 @@ public struct Compressor: Sendable {
     let inputs = samples.map(\.inputIDs)
     let encoderMask = inputs.flatMap { $0.map { !isSentinel($0) } }
     let encoded = try runStack(
-      model.encoder, ids: inputs, usable: encoderMask, encoded: nil, name: "encoder", store)
+      model.encoder,
+      ids: inputs,
+      usable: encoderMask,
+      encoded: nil,
+      name: "encoder",
+      store
+    )
     let model = model
     workers.forEach(samples.count) { index in
       encoded[sequence: index] = model.encoder.finalNorm(encoded[sequence: index])
@@ -55,8 +61,13 @@ public struct Compressor: Sendable {
     // The position of a token predicts the label at the same index.
     let decoderMask = samples.flatMap { $0.labels.map { !isSentinel($0) } }
     _ = try runStack(
-      model.decoder, ids: samples.map { model.decoderInput(for: $0.labels) }, usable: decoderMask,
-      encoded: encoded, name: "decoder", store)
+      model.decoder,
+      ids: samples.map { model.decoderInput(for: $0.labels) },
+      usable: decoderMask,
+      encoded: encoded,
+      name: "decoder",
+      store
+    )
   }
 
   private func runStack(
@@ -82,7 +93,8 @@ public struct Compressor: Sendable {
       case .sparse(let experts):
         let task = "\(name) layer \(index + 1) of \(stack.layers.count)"
         try store(
-          compress(experts, norm: layer.networkNorm, states: states, usable: usable, task: task))
+          compress(experts, norm: layer.networkNorm, states: states, usable: usable, task: task)
+        )
       }
     }
     return states
@@ -101,8 +113,11 @@ public struct Compressor: Sendable {
         try layer.encoderCache(encoded[sequence: index])
       }
       states[sequence: index] = try layer.attend(
-        states[sequence: index], cache: &cache, encoder: encoder ?? nil,
-        bias: stack.bias(queries: 0..<length, keys: length))
+        states[sequence: index],
+        cache: &cache,
+        encoder: encoder ?? nil,
+        bias: stack.bias(queries: 0..<length, keys: length)
+      )
     }
   }
 
@@ -132,16 +147,24 @@ public struct Compressor: Sendable {
       let inputs = norm(states.gather(mine))
       let calibration = mine.indices.prefix(cap).filter { usable[mine[$0]] }
       let result = try compress(
-        experts.experts[index], name: "\(experts.name).experts.expert_\(index)",
-        inputs: inputs.gathering(calibration))
+        experts.experts[index],
+        name: "\(experts.name).experts.expert_\(index)",
+        inputs: inputs.gathering(calibration)
+      )
       // All of the expert's tokens go on with what the compressed expert gives.
       states.add(
-        try result.expert(inputs), times: mine.map { probabilities[$0] }, to: mine)
-      count.add { progress(Progress(task, $0, of: allTokens.count, "experts")) }
+        try result.expert(inputs),
+        times: mine.map { probabilities[$0] },
+        to: mine
+      )
+      count.add { progress(ProgressReport(task, $0, of: allTokens.count, "experts")) }
       return (result, calibration.count)
     }
     return CompressedLayer(
-      name: experts.name, experts: results.map(\.0.parts), tokens: results.map(\.1))
+      name: experts.name,
+      experts: results.map(\.0.parts),
+      tokens: results.map(\.1)
+    )
   }
 }
 

@@ -37,18 +37,29 @@ struct ExpertCompressor: Sendable {
     var inputHessian = Hessian(size: inputs.columns)
     inputHessian.add(inputs)
     // Both Hessians come from the same pass, before a matrix is changed, unless asked otherwise.
-    let inner = options.isTrulySequential ? nil : try expert.inner(inputs)
+    let original = try options.isTrulySequential ? nil : expert.inner(inputs)
     for (index, matrixName) in expert.inputNames.enumerated() {
       let part = try compress(
-        expert.input[index], name: "\(name).\(matrixName)", hessian: inputHessian)
+        expert.input[index],
+        name: "\(name).\(matrixName)",
+        hessian: inputHessian
+      )
       result.expert.input[index] = try Linear(part.encoded.matrix(place: part.name))
       result.parts.append(part)
     }
-    let innerInputs = try inner ?? result.expert.inner(inputs)
+    let innerInputs: Matrix
+    if let original {
+      innerInputs = original
+    } else {
+      innerInputs = try result.expert.inner(inputs)
+    }
     var innerHessian = Hessian(size: innerInputs.columns)
     innerHessian.add(innerInputs)
     let part = try compress(
-      expert.output, name: "\(name).\(FeedForward.outputName)", hessian: innerHessian)
+      expert.output,
+      name: "\(name).\(FeedForward.outputName)",
+      hessian: innerHessian
+    )
     result.expert.output = try Linear(part.encoded.matrix(place: part.name))
     result.parts.append(part)
     return result
@@ -62,8 +73,10 @@ struct ExpertCompressor: Sendable {
       throw InputError(
         .invalidValue,
         at: "tensor '\(name)', row \(index / weights.columns), column \(index % weights.columns)",
-        expected: "finite weights", found: "\(weights.elements[index])",
-        remedy: "The checkpoint is damaged or was saved from a diverged training run")
+        expected: "finite weights",
+        found: "\(weights.elements[index])",
+        remedy: "The checkpoint is damaged or was saved from a diverged training run"
+      )
     }
     let (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
       switch options.method {
@@ -72,9 +85,13 @@ struct ExpertCompressor: Sendable {
       }
     let dequantized = matrix.dequantized()
     return CompressedPart(
-      name: name, encoded: try EncodedMatrix(matrix), weights: weights.elements.count,
-      symbolCounts: matrix.symbolCounts, zeros: dequantized.elements.count { $0 == 0 },
+      name: name,
+      encoded: try EncodedMatrix(matrix),
+      weights: weights.elements.count,
+      symbolCounts: matrix.symbolCounts,
+      zeros: dequantized.elements.count { $0 == 0 },
       relativeOutputError: hessian.relativeOutputError(of: dequantized, weights: weights),
-      outcome: outcome)
+      outcome: outcome
+    )
   }
 }

@@ -33,8 +33,10 @@ final class HiddenStates: @unchecked Sendable {
     get {
       let range = sequences[index]
       return Matrix(
-        rows: range.count, columns: columns,
-        elements: Array(states[range.lowerBound * columns..<range.upperBound * columns]))
+        rows: range.count,
+        columns: columns,
+        elements: Array(states[range.lowerBound * columns..<range.upperBound * columns])
+      )
     }
     set {
       let first = sequences[index].lowerBound * columns

@@ -29,7 +29,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
     _ model: SwitchTransformers,
     on samples: [Sample],
     workers: Workers,
-    progress: @escaping Progress.Handler
+    progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> Evaluation {
     let start = ContinuousClock.now
     let done = Mutex(0)
@@ -39,7 +39,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
       let losses = try negativeLogLikelihoods(logits, labels: sample.labels)
       done.withLock { done in
         done += 1
-        progress(Progress("evaluating", done, of: samples.count, "sequences"))
+        progress(ProgressReport("evaluating", done, of: samples.count, "sequences"))
       }
       return losses
     }
@@ -47,13 +47,19 @@ public struct Evaluation: Codable, Sendable, Equatable {
     let all = losses.flatMap(\.self)
     guard !all.isEmpty else {
       throw InputError(
-        .invalidValue, at: "evaluation data", expected: "at least one label that counts",
-        found: "none")
+        .invalidValue,
+        at: "evaluation data",
+        expected: "at least one label that counts",
+        found: "none"
+      )
     }
     let loss = all.reduce(0, +) / Double(all.count)
     return Evaluation(
-      loss: loss, perplexity: exp(loss), targetTokens: all.count,
-      seconds: (ContinuousClock.now - start) / .seconds(1))
+      loss: loss,
+      perplexity: exp(loss),
+      targetTokens: all.count,
+      seconds: (ContinuousClock.now - start) / .seconds(1)
+    )
   }
 
   /// `−log softmax(logits)[label]` at each position whose label is not −100.
@@ -65,9 +71,12 @@ public struct Evaluation: Codable, Sendable, Equatable {
     for (row, label) in labels.enumerated() where label != -100 {
       guard (0..<logits.columns).contains(label) else {
         throw InputError(
-          .invalidValue, at: "label \(row) of a sequence",
-          expected: "an id in 0..<\(logits.columns), the model's vocabulary", found: "\(label)",
-          remedy: "The data was tokenized for another model")
+          .invalidValue,
+          at: "label \(row) of a sequence",
+          expected: "an id in 0..<\(logits.columns), the model's vocabulary",
+          found: "\(label)",
+          remedy: "The data was tokenized for another model"
+        )
       }
       let values = logits[row: row]
       let largest = values.max() ?? 0

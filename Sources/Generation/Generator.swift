@@ -38,7 +38,11 @@ public struct Generator: Sendable {
   ) throws(InputError) -> Result {
     guard !input.isEmpty else {
       throw InputError(
-        .invalidValue, at: "prompt", expected: "at least one token", found: "an empty text")
+        .invalidValue,
+        at: "prompt",
+        expected: "at least one token",
+        found: "an empty text"
+      )
     }
     let start = ContinuousClock.now
     var session = try SwitchSession(model, encoded: model.encode(input))
@@ -52,7 +56,9 @@ public struct Generator: Sendable {
       if !onToken(next) || model.configuration.endOfSequence.contains(next) { break }
     }
     return Result(
-      tokens: tokens, secondsPrompt: (begin - start) / .seconds(1),
-      secondsTokens: (ContinuousClock.now - begin) / .seconds(1))
+      tokens: tokens,
+      secondsPrompt: (begin - start) / .seconds(1),
+      secondsTokens: (ContinuousClock.now - begin) / .seconds(1)
+    )
   }
 }

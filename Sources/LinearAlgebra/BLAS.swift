@@ -37,8 +37,21 @@ public enum BLAS {
     guard tokens > 0, rows > 0 else { return }
     _ = singleThreaded
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(tokens), Int32(rows), Int32(columns), 1, x,
-      Int32(xStride), w, Int32(wStride), accumulating ? 1 : 0, y, Int32(yStride))
+      CblasRowMajor,
+      CblasNoTrans,
+      CblasTrans,
+      Int32(tokens),
+      Int32(rows),
+      Int32(columns),
+      1,
+      x,
+      Int32(xStride),
+      w,
+      Int32(wStride),
+      accumulating ? 1 : 0,
+      y,
+      Int32(yStride)
+    )
   }
 
   /// Computes `y[t, n] = Σ_k x[t, k] · b[k, n]`, added to `y` if `accumulating`.
@@ -62,8 +75,21 @@ public enum BLAS {
     guard tokens > 0, columns > 0 else { return }
     _ = singleThreaded
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(tokens), Int32(columns), Int32(inner), 1, x,
-      Int32(xStride), b, Int32(bStride), accumulating ? 1 : 0, y, Int32(yStride))
+      CblasRowMajor,
+      CblasNoTrans,
+      CblasNoTrans,
+      Int32(tokens),
+      Int32(columns),
+      Int32(inner),
+      1,
+      x,
+      Int32(xStride),
+      b,
+      Int32(bStride),
+      accumulating ? 1 : 0,
+      y,
+      Int32(yStride)
+    )
   }
 
   /// Adds `xᵀ · x` to the upper triangle of `products`, `[columns, columns]` in row-major order;
@@ -77,7 +103,17 @@ public enum BLAS {
     precondition(products.count == columns * columns)
     _ = singleThreaded
     cblas_ssyrk(
-      CblasRowMajor, CblasUpper, CblasTrans, Int32(columns), Int32(tokens), 1, x, Int32(columns),
-      1, &products, Int32(columns))
+      CblasRowMajor,
+      CblasUpper,
+      CblasTrans,
+      Int32(columns),
+      Int32(tokens),
+      1,
+      x,
+      Int32(columns),
+      1,
+      &products,
+      Int32(columns)
+    )
   }
 }

@@ -91,8 +91,16 @@ public struct Attention: Sendable {
         cache.keys.withUnsafeBufferPointer { keyRows in
           guard let queries = queries.baseAddress, let keyRows = keyRows.baseAddress else { return }
           BLAS.multiply(
-            queries + first, tokens: tokens, columns: headSize, xStride: inner,
-            transposed: keyRows + first, rows: keys, wStride: inner, into: scores, yStride: keys)
+            queries + first,
+            tokens: tokens,
+            columns: headSize,
+            xStride: inner,
+            transposed: keyRows + first,
+            rows: keys,
+            wStride: inner,
+            into: scores,
+            yStride: keys
+          )
         }
       }
       bias?.withUnsafeBufferPointer { bias in
@@ -104,8 +112,16 @@ public struct Attention: Sendable {
       cache.values.withUnsafeBufferPointer { valueRows in
         guard let valueRows = valueRows.baseAddress else { return }
         BLAS.multiply(
-          scores, tokens: tokens, inner: keys, xStride: keys, by: valueRows + first,
-          columns: headSize, bStride: inner, into: out + first, yStride: inner)
+          scores,
+          tokens: tokens,
+          inner: keys,
+          xStride: keys,
+          by: valueRows + first,
+          columns: headSize,
+          bStride: inner,
+          into: out + first,
+          yStride: inner
+        )
       }
     }
   }

@@ -70,8 +70,16 @@ public struct Linear: Sendable {
         x.elements.withUnsafeBufferPointer { x_ in
           guard let tokens = x_.baseAddress else { return }
           BLAS.multiply(
-            tokens, tokens: x.rows, columns: columns, xStride: columns, transposed: panel,
-            rows: range.count, wStride: columns, into: out + first, yStride: rows)
+            tokens,
+            tokens: x.rows,
+            columns: columns,
+            xStride: columns,
+            transposed: panel,
+            rows: range.count,
+            wStride: columns,
+            into: out + first,
+            yStride: rows
+          )
         }
       }
       first = range.upperBound
@@ -81,7 +89,8 @@ public struct Linear: Sendable {
   /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
   ///
   /// - Throws: `InputError` if compressed weights turn out to be damaged.
-  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
+  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
+  {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
     case .compressed(let matrix): try matrix.expand(range, into: out)

@@ -93,16 +93,25 @@ extension SwitchConfiguration {
     func size(_ name: String, _ value: Int, in range: ClosedRange<Int>) throws(InputError) -> Int {
       guard range.contains(value) else {
         throw InputError(
-          .invalidValue, at: path, expected: "\(name) in \(range)", found: "\(value)")
+          .invalidValue,
+          at: path,
+          expected: "\(name) in \(range)",
+          found: "\(value)"
+        )
       }
       return value
     }
-    func choice<T: RawRepresentable<String>>(_ name: String, _ value: String) throws(InputError) -> T
+    func choice<T: RawRepresentable<String>>(_ name: String, _ value: String) throws(InputError)
+      -> T
     {
       guard let choice = T(rawValue: value) else {
         throw InputError(
-          .unsupported, at: path, expected: "a \(name) that qmoe knows", found: "'\(value)'",
-          remedy: "Use a checkpoint of another kind")
+          .unsupported,
+          at: path,
+          expected: "a \(name) that qmoe knows",
+          found: "'\(value)'",
+          remedy: "Use a checkpoint of another kind"
+        )
       }
       return choice
     }
@@ -114,31 +123,49 @@ extension SwitchConfiguration {
     feedForwardSize = try size("d_ff", fields.dFf ?? 2048, in: 1...many)
     encoderLayers = try size("num_layers", fields.numLayers ?? 12, in: 1...65536)
     decoderLayers = try size(
-      "num_decoder_layers", fields.numDecoderLayers ?? encoderLayers, in: 1...65536)
+      "num_decoder_layers",
+      fields.numDecoderLayers ?? encoderLayers,
+      in: 1...65536
+    )
     func step(_ given: Int?, sparse: Int?, layers: Int) -> Int {
       // With no sparse layers the reference still takes one step through all layers.
       let sparse = sparse ?? 3
       return given ?? (sparse > 0 ? layers / sparse : layers)
     }
     encoderSparseStep = step(
-      fields.encoderSparseStep, sparse: fields.numSparseEncoderLayers, layers: encoderLayers)
+      fields.encoderSparseStep,
+      sparse: fields.numSparseEncoderLayers,
+      layers: encoderLayers
+    )
     decoderSparseStep = step(
-      fields.decoderSparseStep, sparse: fields.numSparseDecoderLayers, layers: decoderLayers)
+      fields.decoderSparseStep,
+      sparse: fields.numSparseDecoderLayers,
+      layers: decoderLayers
+    )
     experts = try size("num_experts", fields.numExperts ?? 8, in: 1...1 << 20)
     expertCapacity = try size("expert_capacity", fields.expertCapacity ?? 64, in: 0...many)
     routerHasBias = fields.routerBias ?? false
     routerType = try choice("router_dtype", fields.routerDtype ?? "float32")
     activation = try choice("dense_act_fn", fields.denseActFn ?? "relu")
     positionBuckets = try size(
-      "relative_attention_num_buckets", fields.relativeAttentionNumBuckets ?? 32, in: 2...65536)
+      "relative_attention_num_buckets",
+      fields.relativeAttentionNumBuckets ?? 32,
+      in: 2...65536
+    )
     maximumDistance = try size(
-      "relative_attention_max_distance", fields.relativeAttentionMaxDistance ?? 128, in: 1...many)
+      "relative_attention_max_distance",
+      fields.relativeAttentionMaxDistance ?? 128,
+      in: 1...many
+    )
     normEpsilon = Float(fields.layerNormEpsilon ?? 1e-6)
     tiesEmbeddings = fields.tieWordEmbeddings ?? true
     let ids = 0...vocabularySize - 1
     padding = try size("pad_token_id", fields.padTokenId ?? 0, in: ids)
     decoderStart = try size(
-      "decoder_start_token_id", fields.decoderStartTokenId ?? padding, in: ids)
+      "decoder_start_token_id",
+      fields.decoderStartTokenId ?? padding,
+      in: ids
+    )
     endOfSequence = fields.eosTokenId?.ids ?? [1]
     for id in endOfSequence { _ = try size("eos_token_id", id, in: ids) }
   }

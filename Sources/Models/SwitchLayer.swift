@@ -29,13 +29,20 @@ public struct SwitchLayer: Sendable {
   ) throws(InputError) {
     func attention(_ part: String) throws(InputError) -> Attention {
       try Attention(
-        "\(name).\(part)", modelSize: configuration.modelSize, heads: configuration.heads,
-        headSize: configuration.headSize, from: weights)
+        "\(name).\(part)",
+        modelSize: configuration.modelSize,
+        heads: configuration.heads,
+        headSize: configuration.headSize,
+        from: weights
+      )
     }
     func norm(_ part: String) throws(InputError) -> RMSNorm {
       try RMSNorm(
-        "\(name).\(part).layer_norm.weight", columns: configuration.modelSize,
-        epsilon: configuration.normEpsilon, from: weights.checkpoint)
+        "\(name).\(part).layer_norm.weight",
+        columns: configuration.modelSize,
+        epsilon: configuration.normEpsilon,
+        from: weights.checkpoint
+      )
     }
     selfAttention = try attention("layer.0.SelfAttention")
     selfNorm = try norm("layer.0")
@@ -114,7 +121,8 @@ public struct SwitchExperts: Sendable {
     experts = []
     for index in 0..<configuration.experts {
       experts.append(
-        try FeedForward("\(name).experts.expert_\(index)", configuration, from: weights))
+        try FeedForward("\(name).experts.expert_\(index)", configuration, from: weights)
+      )
     }
   }
 

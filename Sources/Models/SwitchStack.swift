@@ -21,17 +21,28 @@ public struct SwitchStack: Sendable {
     for index in 0..<count {
       layers.append(
         try SwitchLayer(
-          "\(name).block.\(index)", configuration, isDecoder: isDecoder,
-          isSparse: SwitchConfiguration.isSparse(layer: index, step: step), from: weights))
+          "\(name).block.\(index)",
+          configuration,
+          isDecoder: isDecoder,
+          isSparse: SwitchConfiguration.isSparse(layer: index, step: step),
+          from: weights
+        )
+      )
     }
     positionBias = try RelativePositionBias(
       "\(name).block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-      buckets: configuration.positionBuckets, heads: configuration.heads,
-      maximumDistance: configuration.maximumDistance, isBidirectional: !isDecoder,
-      from: weights.checkpoint)
+      buckets: configuration.positionBuckets,
+      heads: configuration.heads,
+      maximumDistance: configuration.maximumDistance,
+      isBidirectional: !isDecoder,
+      from: weights.checkpoint
+    )
     finalNorm = try RMSNorm(
-      "\(name).final_layer_norm.weight", columns: configuration.modelSize,
-      epsilon: configuration.normEpsilon, from: weights.checkpoint)
+      "\(name).final_layer_norm.weight",
+      columns: configuration.modelSize,
+      epsilon: configuration.normEpsilon,
+      from: weights.checkpoint
+    )
   }
 
   /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`,

@@ -49,10 +49,14 @@ public struct GPTQ: Sendable {
       return (roundToNearest(weights, grid: grid), .singularHessian)
     }
     var pass = Pass(
-      weights, factor: factor.map(Float.init), grid: grid, order: order,
+      weights,
+      factor: factor.map(Float.init),
+      grid: grid,
+      order: order,
       // Stored groups are neighbouring columns. Where these are not visited together, their grids
       // are fixed before the first of them is rounded.
-      fixesLevels: ordersByActivation || grid.groupSize == nil)
+      fixesLevels: ordersByActivation || grid.groupSize == nil
+    )
     pass.run(blockSize: blockSize)
     return (pass.result, .gptq)
   }
@@ -98,7 +102,12 @@ private struct Pass {
         prepareQuantizers(at: position)
         round(position, error: (position - first) * rows, &errors)
         for later in position + 1..<max(position + 1, block.upperBound) {
-          carry((position - first) * rows, errors, by: factor[position * columns + later], to: later)
+          carry(
+            (position - first) * rows,
+            errors,
+            by: factor[position * columns + later],
+            to: later
+          )
         }
       }
       carryAll(errors, from: block)
@@ -126,7 +135,9 @@ private struct Pass {
     for row in 0..<rows {
       let values = (position..<end).lazy.map { [rest] in rest[$0 * rows + row] }
       result.levels[row * result.groups + group] = Levels(
-        of: values, isSymmetric: result.grid.isSymmetric)
+        of: values,
+        isSymmetric: result.grid.isSymmetric
+      )
     }
   }
 
@@ -171,9 +182,17 @@ private struct Pass {
     rest.withUnsafeMutableBufferPointer { rest in
       guard let rest = rest.baseAddress else { return }
       BLAS.multiply(
-        weights, tokens: later.count, inner: block.count, xStride: block.count, by: errors,
-        columns: rows, bStride: rows, into: rest + later.lowerBound * rows, yStride: rows,
-        accumulating: true)
+        weights,
+        tokens: later.count,
+        inner: block.count,
+        xStride: block.count,
+        by: errors,
+        columns: rows,
+        bStride: rows,
+        into: rest + later.lowerBound * rows,
+        yStride: rows,
+        accumulating: true
+      )
     }
   }
 }

@@ -58,8 +58,16 @@ public struct Hessian: Sendable {
     let h = matrix.map(Float.init)
     let product = Matrix(rows: weights.rows, columns: size) { out in
       BLAS.multiply(
-        weights.elements, tokens: weights.rows, inner: size, xStride: size, by: h, columns: size,
-        bStride: size, into: out, yStride: size)
+        weights.elements,
+        tokens: weights.rows,
+        inner: size,
+        xStride: size,
+        by: h,
+        columns: size,
+        bStride: size,
+        into: out,
+        yStride: size
+      )
     }
     return zip(product.elements, weights.elements).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
   }

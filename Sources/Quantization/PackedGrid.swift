@@ -54,15 +54,21 @@ public struct PackedGrid: Sendable {
   ) throws(InputError) {
     guard (1...8).contains(bits), grid.alphabet == .uniform(bits: bits) else {
       throw InputError(
-        .invalidValue, at: place, expected: "codes of 1 to 8 bits", found: "\(bits) bits")
+        .invalidValue,
+        at: place,
+        expected: "codes of 1 to 8 bits",
+        found: "\(bits) bits"
+      )
     }
     let stride = Self.bytesPerRow(columns: columns, bits: bits)
     let groups = grid.groups(columns: columns)
     guard codes.count >= rows * stride, levels.count == rows * groups * 4 else {
       throw InputError(
-        .invalidValue, at: place,
+        .invalidValue,
+        at: place,
         expected: "\(rows * stride) bytes of codes and \(rows * groups * 4) of levels",
-        found: "\(codes.count) and \(levels.count)")
+        found: "\(codes.count) and \(levels.count)"
+      )
     }
     self.rows = rows
     self.columns = columns
@@ -74,8 +80,11 @@ public struct PackedGrid: Sendable {
       let (low, high) = self.levels(at: index)
       guard low.isFinite, high.isFinite, low <= 0, high >= 0, low < high else {
         throw InputError(
-          .invalidValue, at: "\(place), row \(index / groups)",
-          expected: "levels with low ≤ 0 ≤ high", found: "\(low) and \(high)")
+          .invalidValue,
+          at: "\(place), row \(index / groups)",
+          expected: "levels with low ≤ 0 ≤ high",
+          found: "\(low) and \(high)"
+        )
       }
     }
   }
@@ -84,7 +93,9 @@ public struct PackedGrid: Sendable {
     func level(_ offset: Int) -> Float {
       Float(
         bfloat16BitPattern: UInt16(
-          littleEndian: (levels.base + offset).loadUnaligned(as: UInt16.self)))
+          littleEndian: (levels.base + offset).loadUnaligned(as: UInt16.self)
+        )
+      )
     }
     return (level(index * 4), level(index * 4 + 2))
   }
@@ -102,7 +113,10 @@ public struct PackedGrid: Sendable {
       for group in 0..<groups {
         let (low, high) = levels(at: row * groups + group)
         let quantizer = Quantizer(
-          grid.alphabet, Levels(low: low, high: high), isSymmetric: grid.isSymmetric)
+          grid.alphabet,
+          Levels(low: low, high: high),
+          isSymmetric: grid.isSymmetric
+        )
         for column in group * size..<min(columns, (group + 1) * size) {
           let bit = column * bits
           var window = UInt16(bytes.load(fromByteOffset: bit / 8, as: UInt8.self))

@@ -21,7 +21,9 @@ public struct QuantizedMatrix: Sendable, Equatable {
     self.grid = grid
     symbols = Array(repeating: 0, count: rows * columns)
     levels = Array(
-      repeating: Levels(low: -1, high: 1), count: rows * grid.groups(columns: columns))
+      repeating: Levels(low: -1, high: 1),
+      count: rows * grid.groups(columns: columns)
+    )
   }
 
   /// Grids of each row.

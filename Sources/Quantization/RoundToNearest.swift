@@ -26,7 +26,9 @@ extension QuantizedMatrix {
       for group in 0..<groups {
         let first = values.startIndex + group * size
         levels[row * groups + group] = Levels(
-          of: values[first..<min(values.endIndex, first + size)], isSymmetric: grid.isSymmetric)
+          of: values[first..<min(values.endIndex, first + size)],
+          isSymmetric: grid.isSymmetric
+        )
       }
     }
   }

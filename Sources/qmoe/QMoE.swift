@@ -1,9 +1,38 @@
 import ArgumentParser
+import Diagnostics
+import Foundation
+import TernaryCode
 
 @main
 struct QMoE: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "qmoe",
-    abstract: "Compresses Mixture-of-Experts language models to less than one bit per expert weight."
+    abstract:
+      "Compresses Mixture-of-Experts language models to about one bit per expert weight, and runs "
+      + "them from the compressed form.",
+    discussion: """
+      Begin with `qmoe demo`, which shows everything on a model that is part of the program.
+      MODEL is a Hugging Face checkpoint folder or a folder that qmoe compressed.
+      Exit codes: 0 ok, 1 failure, 64 wrong usage.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Demo.self, Compress.self, Eval.self, Generate.self, Inspect.self, Verify.self, Bench.self,
+    ]
   )
+
+  static func main() {
+    // A reader that goes away (`qmoe … | head`) ends the program with an error, not a signal.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      try KernelSet.checkEnvironment()
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as InputError {
+      Console.error("qmoe: error: \(error)")
+      Foundation.exit(EXIT_FAILURE)
+    } catch {
+      exit(withError: error)
+    }
+  }
 }

@@ -1,1 +1,79 @@
+import Diagnostics
+import Foundation
+import Tensors
+import TernaryCode
 import Testing
+
+@Suite struct TernaryCodeTests {
+  @Test(arguments: [0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1])
+  func roundTripAtEveryShareOfZeros(zeros: Double) throws {
+    for (rows, columns) in [(1, 1), (64, 256), (65, 257), (130, 700), (3, 1000), (200, 31)] {
+      let random = RandomTernary(rows: rows, columns: columns, zeros: zeros, seed: 1)
+      let encoded = try random.encoded()
+      #expect(try random.matrix(encoded).symbols() == random.symbols)
+      #expect(decodePlainly(encoded, rows: rows, columns: columns) == random.symbols)
+    }
+  }
+
+  @Test(arguments: 0...6)
+  func roundTripAtEveryWidth(width: Int) throws {
+    var sizes = SeededGenerator(seed: UInt64(width))
+    for seed in 0..<12 {
+      let random = RandomTernary(
+        rows: 1 + Int(sizes.next() % 200),
+        columns: 1 + Int(sizes.next() % 700),
+        zeros: sizes.uniform(),
+        seed: UInt64(seed)
+      )
+      let encoded = try random.encoded(width: width)
+      let matrix = try random.matrix(encoded)
+      #expect(try matrix.symbols() == random.symbols)
+      try matrix.validate()
+    }
+  }
+
+  @Test func widthIsTheSmallest() throws {
+    for zeros in [0.1, 0.6, 0.8, 0.9, 0.97] {
+      let random = RandomTernary(rows: 128, columns: 512, zeros: zeros, seed: 3)
+      let chosen = try random.encoded()
+      for width in 0...6 {
+        // The choice looks at bits; tiles are rounded up to bytes.
+        let other = try random.encoded(width: width)
+        #expect(chosen.codes.count <= other.codes.count + 2 * chosen.offsets.count)
+      }
+    }
+  }
+
+  /// Rows of the widths of the paper's models, with the share of zeros that the min/max grid gives.
+  @Test(arguments: [
+    (768, 0.883), (1024, 0.892), (2080, 0.910), (3072, 0.920), (4096, 0.926), (6144, 0.934),
+  ])
+  func rateIsNearTheEntropy(columns: Int, zeros: Double) throws {
+    let random = RandomTernary(rows: 512, columns: columns, zeros: zeros, seed: 5)
+    let encoded = try random.encoded()
+    let bits = Double(encoded.codes.count * 8 + encoded.offsets.count * 32)
+    let rate = bits / Double(random.symbols.count)
+    #expect(rate <= 1.035 * TernaryStatistics(random.symbols).entropy)
+  }
+
+  @Test func expandsAnyRowsAndLevelGroups() throws {
+    for groupSize in [700, 256, 512, 100, 7, 1] {
+      let random = RandomTernary(
+        rows: 150,
+        columns: 700,
+        zeros: 0.8,
+        levelGroupSize: groupSize,
+        seed: 9
+      )
+      let matrix = try random.matrix(random.encoded())
+      let weights = random.weights
+      for range in [0..<150, 0..<64, 63..<65, 10..<11, 140..<150, 5..<5] {
+        var out = [Float](repeating: .nan, count: range.count * 700)
+        try out.withUnsafeMutableBufferPointer { buffer in
+          if let base = buffer.baseAddress { try matrix.expand(range, into: base) }
+        }
+        #expect(out == Array(weights[range.lowerBound * 700..<range.upperBound * 700]))
+      }
+    }
+  }
+}

@@ -2,3 +2,6 @@
 // One file per subject and instruction set stands behind each header.
 #pragma once
 #include "convert.h"
+#include "dense.h"
+#include "kernels.h"
+#include "ternary.h"

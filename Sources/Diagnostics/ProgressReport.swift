@@ -1,5 +1,5 @@
 /// How far a piece of long work is.
-public struct Progress: Sendable, Equatable {
+public struct ProgressReport: Sendable, Equatable {
   /// What is being done, in a few words.
   public var task: String
   /// Pieces done.
@@ -18,5 +18,5 @@ public struct Progress: Sendable, Equatable {
   }
 
   /// Is told of progress; called from one thread at a time.
-  public typealias Handler = @Sendable (Progress) -> Void
+  public typealias Handler = @Sendable (ProgressReport) -> Void
 }

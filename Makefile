@@ -1,0 +1,35 @@
+# `make demo` and `make test` do all set-up themselves; `make help` lists the rest.
+
+SOURCES = Sources Tests Package.swift
+BINARY = .build/release/qmoe
+
+.PHONY: help setup build demo test lint format bench clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: ## Install the system libraries that are missing
+	@Scripts/install-dependencies
+
+build: setup ## Build the release program, .build/release/qmoe
+	swift build -c release --product qmoe
+
+demo: build ## Compress and run the embedded model
+	$(BINARY) demo
+
+# Everything is built for release: C kernels are compiled without optimisation otherwise.
+test: setup lint ## Check the formatting, build and run all tests
+	swift build -c release --build-tests
+	swift test -c release --skip-build
+
+lint: ## Check the formatting
+	swift format lint --strict --recursive $(SOURCES)
+
+format: ## Format all sources
+	swift format --in-place --recursive $(SOURCES)
+
+bench: build ## Measure the kernels
+	$(BINARY) bench
+
+clean: ## Remove what was built
+	swift package clean

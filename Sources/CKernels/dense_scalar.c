@@ -1,0 +1,21 @@
+#include "include/dense.h"
+
+#include <string.h>
+
+void qmoe_bf16_matvec_scalar(
+    const void *w, size_t rows, size_t columns, const float *x, float *y) {
+  const unsigned char *bytes = w;
+  for (size_t r = 0; r < rows; r++) {
+    // Eight sums side by side are what a compiler can keep in vector registers without reordering.
+    float sums[8] = {0};
+    for (size_t c = 0; c < columns; c++) {
+      uint16_t half;
+      memcpy(&half, bytes + 2 * (r * columns + c), 2);
+      uint32_t bits = (uint32_t)half << 16;
+      float weight;
+      memcpy(&weight, &bits, 4);
+      sums[c % 8] += weight * x[c];
+    }
+    y[r] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  }
+}

@@ -1,0 +1,17 @@
+// The table of kernels, one entry per instruction set.
+#pragma once
+#include "dense.h"
+#include "ternary.h"
+
+typedef struct {
+  const char *name;
+  qmoe_ternary_sums *ternary_sums;
+  qmoe_bf16_matvec *bf16_matvec;
+} qmoe_kernels;
+
+// The kernels of the given name, "scalar", "avx2" or "avx512"; NULL if there are none of that name
+// or this processor cannot run them.
+const qmoe_kernels *qmoe_kernels_named(const char *name);
+
+// The fastest kernels that this processor can run.
+const qmoe_kernels *qmoe_kernels_best(void);

@@ -1,0 +1,79 @@
+// Decoders of the ternary code (docs/format.md, "The ternary code"), fused with a multiplication.
+//
+// A matrix is cut into tiles of 64 rows by 256 columns. A tile that is narrower, the last of its
+// rows, lies at the right end of the 256 columns: its first column is 256 - width.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  QMOE_TILE_ROWS = 64,
+  QMOE_TILE_COLUMNS = 256,
+  // Largest width k of the code.
+  QMOE_MAX_WIDTH = 6,
+  // Bytes that must be readable behind the last code. A tile holds at most 64 * 256 events, which
+  // is 2048 bytes of flags; kernels read at most so far from the start of the flags, and at most 64
+  // bytes behind the payload.
+  QMOE_TERNARY_SLACK = 2304,
+};
+
+// What a decoder found out about the bytes that it read.
+typedef enum {
+  QMOE_TERNARY_OK = 0,
+  // A tile's payload or flags are longer or shorter than its rows need.
+  QMOE_TERNARY_MALFORMED = 1,
+} qmoe_ternary_status;
+
+// A coded matrix. The owner has checked: rows, columns > 0, width <= QMOE_MAX_WIDTH, offsets never
+// decrease, and codes are readable up to offsets[last] + QMOE_TERNARY_SLACK. The bytes of the codes
+// themselves may be anything.
+typedef struct {
+  size_t rows;
+  size_t columns;
+  unsigned width;
+  const uint8_t *codes;
+  const uint32_t *offsets; // [row groups * column blocks + 1], row groups outermost
+} qmoe_ternary;
+
+static inline size_t qmoe_row_groups(const qmoe_ternary *m) {
+  return (m->rows + QMOE_TILE_ROWS - 1) / QMOE_TILE_ROWS;
+}
+
+static inline size_t qmoe_column_blocks(const qmoe_ternary *m) {
+  return (m->columns + QMOE_TILE_COLUMNS - 1) / QMOE_TILE_COLUMNS;
+}
+
+// Activations of one token as the fast kernels take them: int8 with one scale for 256 columns.
+//   values[block][256]   a block narrower than 256 columns lies at its right end, zeros before it
+//   scales[block]        x = scale * value
+typedef struct {
+  const int8_t *values;
+  const float *scales;
+} qmoe_int8_activations;
+
+// values and scales as above from x[columns]: value = x / scale, rounded to nearest even, scale =
+// largest magnitude / 127. Blocks of zeros, and blocks with a value that is not finite, get scale 0
+// or NaN and zeros.
+void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, float *scales);
+
+// For each row r of the row groups [first_group, last_group), over the column blocks [first_block,
+// last_block):
+//   positive[r] = sum over blocks of scale * (sum of values where the symbol is +1), negative alike;
+// the inner sums are integers, the outer ones float32 in the order of the blocks, so that every
+// kernel gives the same bits. positive[64 * groups], negative[64 * groups] are indexed from
+// first_group; rows beyond the matrix's last get 0.
+typedef qmoe_ternary_status qmoe_ternary_sums(
+    const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
+    size_t last_block, qmoe_int8_activations x, float *positive, float *negative);
+
+// Decodes one tile: symbols[64][256], each -1, 0 or 1; what lies outside of the matrix is 0. Checks
+// everything: lengths, that no nonzero lies beyond the tile's end, that spare bits are zero.
+qmoe_ternary_status qmoe_ternary_decode_tile(
+    const qmoe_ternary *m, size_t group, size_t block, int8_t *symbols);
+
+// The same sums on every instruction set; see qmoe_kernels.
+qmoe_ternary_sums qmoe_ternary_sums_scalar;
+#if defined(__x86_64__)
+qmoe_ternary_sums qmoe_ternary_sums_avx2;
+qmoe_ternary_sums qmoe_ternary_sums_avx512;
+#endif

@@ -1,0 +1,42 @@
+#include "include/kernels.h"
+
+#include <string.h>
+
+// Fastest first.
+static const qmoe_kernels tables[] = {
+#if defined(__x86_64__)
+    {"avx512", qmoe_ternary_sums_avx512, qmoe_bf16_matvec_avx512},
+    {"avx2", qmoe_ternary_sums_avx2, qmoe_bf16_matvec_avx2},
+#endif
+    {"scalar", qmoe_ternary_sums_scalar, qmoe_bf16_matvec_scalar},
+};
+
+static int is_supported(const char *name) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (strcmp(name, "avx2") == 0) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("fma");
+  }
+  if (strcmp(name, "avx512") == 0) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+  }
+#endif
+  return strcmp(name, "scalar") == 0;
+}
+
+const qmoe_kernels *qmoe_kernels_named(const char *name) {
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    if (strcmp(tables[i].name, name) == 0 && is_supported(name)) return &tables[i];
+  }
+  return 0;
+}
+
+const qmoe_kernels *qmoe_kernels_best(void) {
+  size_t i = 0;
+  while (!is_supported(tables[i].name)) i++; // the last, scalar, always is
+  return &tables[i];
+}

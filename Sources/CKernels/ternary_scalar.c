@@ -1,0 +1,124 @@
+#include "ternary_tile.h"
+
+#include <math.h>
+
+// Every kernel rounds a product before it adds it.
+#pragma STDC FP_CONTRACT OFF
+
+void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, float *scales) {
+  size_t blocks = (columns + QMOE_TILE_COLUMNS - 1) / QMOE_TILE_COLUMNS;
+  for (size_t b = 0; b < blocks; b++) {
+    const float *in = x + b * QMOE_TILE_COLUMNS;
+    size_t count = columns - b * QMOE_TILE_COLUMNS;
+    if (count > QMOE_TILE_COLUMNS) count = QMOE_TILE_COLUMNS;
+    int8_t *out = values + b * QMOE_TILE_COLUMNS;
+    memset(out, 0, QMOE_TILE_COLUMNS);
+    float largest = 0;
+    int finite = 1;
+    for (size_t c = 0; c < count; c++) {
+      float magnitude = fabsf(in[c]);
+      finite &= magnitude <= 3.402823466e38f;
+      largest = magnitude > largest ? magnitude : largest;
+    }
+    scales[b] = finite ? largest / 127 : NAN;
+    // Below the normal numbers the reciprocal overflows, and so small a block is 0 to any purpose.
+    if (!finite || largest < 1e-35f) {
+      if (finite) scales[b] = 0;
+      continue;
+    }
+    float factor = 127 / largest;
+    for (size_t c = 0; c < count; c++) {
+      out[QMOE_TILE_COLUMNS - count + c] = (int8_t)rintf(in[c] * factor);
+    }
+  }
+}
+
+// Takes the events of a tile one by one, in the order in which they are stored: step by step, in
+// each step the unfinished rows in order. `event` is called with the row and the column of each
+// nonzero and whether it is negative; a column of 256 or more breaks the format.
+#define FOR_EACH_NONZERO(m, tile, flags, nonzeros, row, column, negative, body)                  \
+  do {                                                                                           \
+    const unsigned width = (m)->width, run = 1u << width;                                        \
+    uint16_t at[QMOE_TILE_ROWS];                                                                 \
+    uint8_t active[QMOE_TILE_ROWS];                                                              \
+    unsigned count = (tile)->rows;                                                               \
+    for (unsigned i = 0; i < count; i++) {                                                       \
+      active[i] = (uint8_t)i;                                                                    \
+      at[i] = (uint16_t)(tile)->first_column;                                                    \
+    }                                                                                            \
+    while (count > 0) {                                                                          \
+      unsigned left = 0;                                                                         \
+      for (unsigned i = 0; i < count; i++) {                                                     \
+        unsigned row = active[i];                                                                \
+        if ((tile)->flags[flags >> 3] >> (flags & 7) & 1) {                                      \
+          /* The payload's end is checked here, since reads may not go far beyond it. */         \
+          size_t bit = nonzeros++ * (width + 1);                                                 \
+          if (bit + width >= 8 * (tile)->payload_bytes) return QMOE_TERNARY_MALFORMED;           \
+          unsigned code = (unsigned)qmoe_bits((tile)->payload, bit);                             \
+          unsigned column = at[row] + (code & (run - 1));                                        \
+          int negative = code >> width & 1;                                                      \
+          body;                                                                                  \
+          at[row] = (uint16_t)(column + 1);                                                      \
+        } else {                                                                                 \
+          at[row] = (uint16_t)(at[row] + run);                                                   \
+        }                                                                                        \
+        flags++;                                                                                 \
+        if (at[row] < QMOE_TILE_COLUMNS) active[left++] = (uint8_t)row;                          \
+      }                                                                                          \
+      count = left;                                                                              \
+    }                                                                                            \
+  } while (0)
+
+qmoe_ternary_status qmoe_ternary_decode_tile(
+    const qmoe_ternary *m, size_t group, size_t block, int8_t *symbols) {
+  memset(symbols, 0, QMOE_TILE_ROWS * QMOE_TILE_COLUMNS);
+  qmoe_tile tile;
+  if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
+  size_t flags = 0, nonzeros = 0;
+  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, negative, {
+    if (column >= QMOE_TILE_COLUMNS) return QMOE_TERNARY_MALFORMED;
+    symbols[row * QMOE_TILE_COLUMNS + column] = negative ? -1 : 1;
+  });
+  if (qmoe_check_tile(m, &tile, flags, nonzeros)) return QMOE_TERNARY_MALFORMED;
+  size_t payload_bits = nonzeros * (m->width + 1);
+  if (flags % 8 && tile.flags[flags / 8] >> flags % 8) return QMOE_TERNARY_MALFORMED;
+  if (payload_bits % 8 && tile.payload[payload_bits / 8] >> payload_bits % 8) {
+    return QMOE_TERNARY_MALFORMED;
+  }
+  return QMOE_TERNARY_OK;
+}
+
+static qmoe_ternary_status add_tile(
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_int8_activations x, float *positive,
+    float *negative) {
+  qmoe_tile tile;
+  if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
+  const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
+  int32_t sums[2][QMOE_TILE_ROWS] = {{0}};
+  size_t flags = 0, nonzeros = 0;
+  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, is_negative, {
+    // A broken tile may point beyond its end; whatever is added then, the lengths tell.
+    sums[is_negative][row] += values[column & (QMOE_TILE_COLUMNS - 1)];
+  });
+  for (size_t r = 0; r < QMOE_TILE_ROWS; r++) {
+    positive[r] += x.scales[block] * (float)sums[0][r];
+    negative[r] += x.scales[block] * (float)sums[1][r];
+  }
+  return qmoe_check_tile(m, &tile, flags, nonzeros);
+}
+
+qmoe_ternary_status qmoe_ternary_sums_scalar(
+    const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
+    size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
+  size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
+  memset(positive, 0, rows * sizeof *positive);
+  memset(negative, 0, rows * sizeof *negative);
+  qmoe_ternary_status status = QMOE_TERNARY_OK;
+  for (size_t g = first_group; g < last_group; g++) {
+    size_t row = (g - first_group) * QMOE_TILE_ROWS;
+    for (size_t b = first_block; b < last_block; b++) {
+      status |= add_tile(m, g, b, x, positive + row, negative + row);
+    }
+  }
+  return status;
+}

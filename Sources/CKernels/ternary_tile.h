@@ -1,0 +1,56 @@
+// Where the parts of a tile lie; shared by the kernels.
+#pragma once
+#include "include/ternary.h"
+
+#include <string.h>
+
+// A tile: payload codes of width + 1 bits, flag bits, the length of the flags in two bytes.
+typedef struct {
+  const uint8_t *payload;
+  const uint8_t *flags;
+  size_t payload_bytes;
+  size_t flag_bytes;
+  unsigned first_column; // 256 - the tile's width
+  unsigned rows;
+} qmoe_tile;
+
+// Finds the parts of a tile. QMOE_TERNARY_MALFORMED if they cannot be what an encoder wrote; what is
+// bounded here is what makes all later reads and writes safe:
+//   flag_bytes <= 2048 and payload_bytes <= 2048 * (width + 1).
+static inline qmoe_ternary_status qmoe_find_tile(
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_tile *tile) {
+  size_t blocks = qmoe_column_blocks(m);
+  uint32_t first, end;
+  memcpy(&first, m->offsets + group * blocks + block, 4);
+  memcpy(&end, m->offsets + group * blocks + block + 1, 4);
+  size_t bytes = end - first;
+  if (bytes < 2) return QMOE_TERNARY_MALFORMED;
+  const uint8_t *last = m->codes + end;
+  tile->flag_bytes = last[-2] | (size_t)last[-1] << 8;
+  if (tile->flag_bytes > 2048 || tile->flag_bytes > bytes - 2) return QMOE_TERNARY_MALFORMED;
+  tile->payload_bytes = bytes - 2 - tile->flag_bytes;
+  if (tile->payload_bytes > 2048 * (size_t)(m->width + 1)) return QMOE_TERNARY_MALFORMED;
+  tile->payload = m->codes + first;
+  tile->flags = last - 2 - tile->flag_bytes;
+  size_t columns = m->columns - block * QMOE_TILE_COLUMNS;
+  tile->first_column = columns < QMOE_TILE_COLUMNS ? QMOE_TILE_COLUMNS - (unsigned)columns : 0;
+  size_t rows = m->rows - group * QMOE_TILE_ROWS;
+  tile->rows = rows < QMOE_TILE_ROWS ? (unsigned)rows : QMOE_TILE_ROWS;
+  return QMOE_TERNARY_OK;
+}
+
+// Whether a decoder that took so many flags and nonzeros used up the tile exactly.
+static inline qmoe_ternary_status qmoe_check_tile(
+    const qmoe_ternary *m, const qmoe_tile *tile, size_t flags, size_t nonzeros) {
+  return (flags + 7) / 8 == tile->flag_bytes &&
+                 (nonzeros * (m->width + 1) + 7) / 8 == tile->payload_bytes
+             ? QMOE_TERNARY_OK
+             : QMOE_TERNARY_MALFORMED;
+}
+
+// 57 bits or more from bit position `bit` on.
+static inline uint64_t qmoe_bits(const uint8_t *bytes, size_t bit) {
+  uint64_t word;
+  memcpy(&word, bytes + (bit >> 3), 8);
+  return word >> (bit & 7);
+}

@@ -1,0 +1,98 @@
+import CKernels
+import Diagnostics
+
+extension TernaryMatrix {
+  /// All symbols, −1, 0 or 1, row-major `[rows, columns]`.
+  ///
+  /// - Throws: `InputError` if the codes are damaged.
+  public func symbols() throws(InputError) -> [Int8] {
+    var symbols = [Int8](repeating: 0, count: rows * columns)
+    for group in 0..<rowGroups {
+      try forEachTile(ofGroup: group) { tile, firstColumn, skipped in
+        for row in group * Self.tileRows..<min(rows, (group + 1) * Self.tileRows) {
+          let source = (row - group * Self.tileRows) * Self.tileColumns + skipped
+          for column in 0..<Self.tileColumns - skipped {
+            symbols[row * columns + firstColumn + column] = tile[source + column]
+          }
+        }
+      }
+    }
+    return symbols
+  }
+
+  /// Decodes everything, and checks more than a multiplication does: that no nonzero lies beyond the
+  /// end of a tile, and that spare bits are 0.
+  ///
+  /// - Throws: `InputError` naming the tile that is damaged.
+  public func validate() throws(InputError) {
+    for group in 0..<rowGroups { try forEachTile(ofGroup: group) { _, _, _ in } }
+  }
+
+  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
+  ///
+  /// - Throws: `InputError` if the codes are damaged.
+  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
+  {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    guard !range.isEmpty else { return }
+    for group in range.lowerBound / Self.tileRows...(range.upperBound - 1) / Self.tileRows {
+      let first = group * Self.tileRows
+      let wanted = range.clamped(to: first..<first + Self.tileRows)
+      try forEachTile(ofGroup: group) { tile, firstColumn, skipped in
+        for row in wanted {
+          expandRow(
+            tile + (row - first) * Self.tileColumns + skipped,
+            row: row,
+            firstColumn: firstColumn,
+            count: Self.tileColumns - skipped,
+            into: out + (row - range.lowerBound) * columns + firstColumn
+          )
+        }
+      }
+    }
+  }
+
+  /// Writes the weights of one row of a tile.
+  private func expandRow(
+    _ symbols: UnsafePointer<Int8>,
+    row: Int,
+    firstColumn: Int,
+    count: Int,
+    into out: UnsafeMutablePointer<Float>
+  ) {
+    var column = 0
+    while column < count {
+      // Up to the end of the level group or of the tile.
+      let group = (firstColumn + column) / levelGroupSize
+      let end = min(count, (group + 1) * levelGroupSize - firstColumn)
+      let (low, high) = levels(at: row * groups + group)
+      for index in column..<end {
+        let symbol = symbols[index]
+        out[index] = symbol == 0 ? 0 : symbol > 0 ? high : low
+      }
+      column = end
+    }
+  }
+
+  /// Decodes the tiles of a row group from left to right.
+  ///
+  /// - Parameter body: is given the symbols, `[64, 256]`, the tile's first column in the matrix, and
+  ///   how many columns of the 256 come before it.
+  private func forEachTile(
+    ofGroup group: Int,
+    _ body: (_ symbols: UnsafePointer<Int8>, _ firstColumn: Int, _ skipped: Int) -> Void
+  ) throws(InputError) {
+    try withUnsafeTemporaryAllocation(of: Int8.self, capacity: Self.tileRows * Self.tileColumns) {
+      (symbols) throws(InputError) in
+      guard let tile = symbols.baseAddress else { return }
+      for block in 0..<columnBlocks {
+        let status = withKernelView { qmoe_ternary_decode_tile($0, group, block, tile) }
+        guard status == QMOE_TERNARY_OK else {
+          throw malformed(", row group \(group), column block \(block)")
+        }
+        let firstColumn = block * Self.tileColumns
+        body(tile, firstColumn, max(0, Self.tileColumns - (columns - firstColumn)))
+      }
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import CKernels
+import Diagnostics
+import Tensors
+
+/// A ternary matrix in coded form: each weight is its row's low level, 0 or high level.
+///
+/// The codes stay where they are, typically in a mapped file, and are decoded as they are used. The
+/// bytes may be anything: damage is found while decoding, and reported as an error.
+public struct TernaryMatrix: Sendable {
+  /// Rows of a tile; the first row of a panel should be a multiple of it.
+  public static let tileRows = Int(QMOE_TILE_ROWS)
+  /// Columns of a tile.
+  public static let tileColumns = Int(QMOE_TILE_COLUMNS)
+  /// Bytes behind the last code that must be readable.
+  public static let slack = Int(QMOE_TERNARY_SLACK)
+
+  /// Output size.
+  public let rows: Int
+  /// Input size.
+  public let columns: Int
+  /// Width k of the code.
+  public let width: Int
+  /// Columns that share levels; all of them for levels per row.
+  public let levelGroupSize: Int
+  /// File and tensor, for messages.
+  let place: String
+  private let codes: ByteView
+  private let offsets: ByteView
+  private let levels: ByteView
+
+  /// A matrix over the given bytes.
+  ///
+  /// - Parameters:
+  ///   - codes: the tiles; more bytes may follow.
+  ///   - readableByteCount: how many bytes can be read from the first code on. Where it leaves less
+  ///     than `slack` behind the last code, the codes are copied.
+  ///   - offsets: `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
+  ///   - levels: low and high in bfloat16, `[rows, groups, 2]`, little-endian.
+  ///   - place: file and tensor, for messages.
+  /// - Throws: `InputError` if sizes do not fit, offsets are out of order or out of range, or a level
+  ///   is not finite.
+  public init(
+    rows: Int,
+    columns: Int,
+    width: Int,
+    levelGroupSize: Int,
+    codes: ByteView,
+    readableByteCount: Int,
+    offsets: ByteView,
+    levels: ByteView,
+    place: String
+  ) throws(InputError) {
+    guard rows > 0, columns > 0, rows <= 1 << 24, columns <= 1 << 24,
+      TernaryEncoder.widths.contains(width), levelGroupSize > 0
+    else {
+      throw InputError(
+        .invalidValue,
+        at: place,
+        expected: "a matrix of a known shape and code width",
+        found: "\(rows) × \(columns), width \(width), level groups of \(levelGroupSize)"
+      )
+    }
+    self.rows = rows
+    self.columns = columns
+    self.width = width
+    self.levelGroupSize = min(levelGroupSize, columns)
+    self.place = place
+    self.offsets = offsets
+    self.levels = levels
+    let end = try Self.checkedEnd(
+      of: offsets,
+      rows: rows,
+      columns: columns,
+      limit: codes.count,
+      place: place
+    )
+    self.codes =
+      readableByteCount >= end + Self.slack
+      ? codes : ByteView(copying: codes.buffer.prefix(end), padding: Self.slack)
+    try checkLevels()
+  }
+
+  /// Where the last code ends, once all offsets are found to be in order.
+  private static func checkedEnd(
+    of offsets: ByteView,
+    rows: Int,
+    columns: Int,
+    limit: Int,
+    place: String
+  ) throws(InputError) -> Int {
+    let tiles =
+      (rows + tileRows - 1) / tileRows * ((columns + tileColumns - 1) / tileColumns)
+    guard offsets.count == (tiles + 1) * 4 else {
+      throw InputError(
+        .invalidValue,
+        at: place,
+        expected: "\(tiles + 1) offsets of 4 bytes",
+        found: "\(offsets.count) bytes"
+      )
+    }
+    var previous: UInt32 = 0
+    for tile in 0...tiles {
+      let offset = UInt32(
+        littleEndian: (offsets.base + 4 * tile).loadUnaligned(as: UInt32.self)
+      )
+      guard offset >= previous, offset <= limit, tile > 0 || offset == 0 else {
+        throw InputError(
+          .malformed,
+          at: "\(place), tile \(tile)",
+          expected: "an offset between \(previous) and \(limit)",
+          found: "\(offset)"
+        )
+      }
+      previous = offset
+    }
+    return Int(previous)
+  }
+
+  private func checkLevels() throws(InputError) {
+    guard levels.count == rows * groups * 4 else {
+      throw InputError(
+        .invalidValue,
+        at: place,
+        expected: "\(rows * groups * 4) bytes of levels",
+        found: "\(levels.count)"
+      )
+    }
+    for index in 0..<rows * groups {
+      let (low, high) = self.levels(at: index)
+      guard low.isFinite, high.isFinite else {
+        throw InputError(
+          .invalidValue,
+          at: "\(place), row \(index / groups)",
+          expected: "finite levels",
+          found: "\(low) and \(high)"
+        )
+      }
+    }
+  }
+
+  /// Level groups of a row.
+  var groups: Int { (columns + levelGroupSize - 1) / levelGroupSize }
+  /// Groups of rows that are decoded together.
+  var rowGroups: Int { (rows + Self.tileRows - 1) / Self.tileRows }
+  /// Blocks of columns.
+  var columnBlocks: Int { (columns + Self.tileColumns - 1) / Self.tileColumns }
+
+  /// The levels of group `index` of `[rows, groups]`.
+  func levels(at index: Int) -> (low: Float, high: Float) {
+    let pair = UInt32(littleEndian: (levels.base + index * 4).loadUnaligned(as: UInt32.self))
+    return (
+      Float(bfloat16BitPattern: UInt16(truncatingIfNeeded: pair)),
+      Float(bfloat16BitPattern: UInt16(pair >> 16))
+    )
+  }
+
+  /// Calls `body` with the matrix as kernels take it; what `init` checked is what they rely on.
+  func withKernelView<T, E: Error>(_ body: (UnsafePointer<qmoe_ternary>) throws(E) -> T) throws(E)
+    -> T
+  {
+    let bytes = codes.base.assumingMemoryBound(to: UInt8.self)
+    // Kernels read offsets by memcpy, so that their alignment does not matter.
+    let view = qmoe_ternary(
+      rows: rows,
+      columns: columns,
+      width: UInt32(width),
+      codes: bytes,
+      offsets: offsets.base.assumingMemoryBound(to: UInt32.self)
+    )
+    return try withUnsafePointer(to: view, body)
+  }
+
+  /// The error for damaged codes.
+  func malformed(_ where: String) -> InputError {
+    InputError(
+      .corrupted,
+      at: "\(place)\(`where`)",
+      expected: "codes whose length fits their tile",
+      found: "damaged ones",
+      remedy: "Run `qmoe verify` on the folder, and compress the model again or copy it anew"
+    )
+  }
+}
+
+extension TernaryMatrix {
+  /// Encodes symbols, each −1, 0 or 1, row-major `[rows, columns]`, in the smallest code.
+  ///
+  /// - Throws: `InputError` if the code does not fit offsets of 32 bits.
+  public static func encode(
+    symbols: [Int8],
+    rows: Int,
+    columns: Int
+  ) throws(InputError) -> EncodedTernary {
+    let encoder = TernaryEncoder(symbols: symbols, rows: rows, columns: columns)
+    return try encoder.encode(width: encoder.bestWidth())
+  }
+
+  /// As `encode(symbols:rows:columns:)`, in the code of the given width.
+  public static func encode(
+    symbols: [Int8],
+    rows: Int,
+    columns: Int,
+    width: Int
+  ) throws(InputError) -> EncodedTernary {
+    try TernaryEncoder(symbols: symbols, rows: rows, columns: columns).encode(width: width)
+  }
+}

@@ -1,0 +1,183 @@
+import ArgumentParser
+import Compression
+import Corpus
+import Diagnostics
+import EmbeddedModel
+import Foundation
+import Models
+import Quantization
+import Tensors
+import Tokenization
+
+/// What the symbols of the weights are.
+enum Bits: String, ExpressibleByArgument, CaseIterable {
+  case ternary
+  case two = "2"
+  case three = "3"
+  case four = "4"
+  case eight = "8"
+
+  var alphabet: Grid.Alphabet {
+    switch self {
+    case .ternary: .ternary
+    case .two: .uniform(bits: 2)
+    case .three: .uniform(bits: 3)
+    case .four: .uniform(bits: 4)
+    case .eight: .uniform(bits: 8)
+    }
+  }
+}
+
+extension CompressionOptions.Method: ExpressibleByArgument {}
+
+struct Compress: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compress a model's experts.",
+    discussion: """
+      Example: qmoe compress switch-base-128 switch-base-128-ternary --calibration c4.jsonl
+      """
+  )
+
+  @Argument(help: ArgumentHelp("Checkpoint folder.", valueName: "model"))
+  var model: String
+
+  @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "out"))
+  var output: String
+
+  @Option(help: "How weights are rounded: gptq or rtn.")
+  var method = CompressionOptions.Method.gptq
+
+  @Option(help: "ternary, 2, 3, 4 or 8.")
+  var bits = Bits.ternary
+
+  @Option(
+    help: ArgumentHelp(
+      "Calibration data: .jsonl of {\"text\": …} or {\"input_ids\": […], \"labels\": […]}, or .txt "
+        + "(default: the embedded text).",
+      valueName: "file"
+    )
+  )
+  var calibration: String?
+
+  @Option(help: "Calibration sequences to use (default: all).")
+  var samples: Int?
+
+  @Option(help: "Seed of the span corruption of calibration text.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Columns that share a grid (default: whole rows).")
+  var groupSize: Int?
+
+  @Flag(help: "Grids that lie symmetrically around 0.")
+  var symmetric = false
+
+  @Option(help: "Fraction of the Hessian's mean diagonal added to it.")
+  var damping = 0.1
+
+  @Flag(help: "Round columns in the order of their activations' size.")
+  var activationOrder = false
+
+  @Flag(help: "Calibrate each expert's second matrix on what its compressed first one gives.")
+  var trueSequential = false
+
+  @Flag(help: "Calibrate on sentinel tokens too.")
+  var keepSpecialTokens = false
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if let samples, samples < 1 { throw ValidationError("--samples must be at least 1.") }
+    if let groupSize, groupSize < 1 { throw ValidationError("--group-size must be at least 1.") }
+    if !(damping >= 0 && damping.isFinite) {
+      throw ValidationError("--damping must be 0 or larger.")
+    }
+  }
+
+  func run() throws {
+    let folder = URL(userPath: model)
+    let source = try SwitchTransformers.load(folder)
+    let data = try loadSamples(
+      calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
+      model: source,
+      folder: folder,
+      seed: seed,
+      limit: samples
+    )
+    let report = try compress(
+      CompressionJob(
+        model: folder,
+        output: URL(userPath: output),
+        options: options,
+        workers: common.workers
+      ),
+      source: source,
+      samples: data
+    )
+    if common.json {
+      try Console.print(json: report)
+    } else {
+      print(report)
+    }
+  }
+
+  private var options: CompressionOptions {
+    var options = CompressionOptions()
+    options.method = method
+    options.grid = Grid(bits.alphabet, isSymmetric: symmetric, groupSize: groupSize)
+    options.gptq.damping = damping
+    options.gptq.ordersByActivation = activationOrder
+    options.isTrulySequential = trueSequential
+    options.masksSpecialTokens = !keepSpecialTokens
+    return options
+  }
+
+  private func print(_ report: CompressionReport) {
+    Console.print(
+      "\(report.inputBytes.asBytes) → \(report.outputBytes.asBytes) in "
+        + "\(report.seconds.formatted(1)) s, at most \(report.peakMemoryBytes.asBytes) of memory"
+    )
+    Console.print(
+      "\(report.expertWeights) expert weights at \(report.expertBitsPerWeight.formatted(3)) bits "
+        + "(entropy of the symbols \(report.entropyBitsPerWeight.formatted(3))), "
+        + "\((100 * report.zeros).formatted(1)) % zeros"
+    )
+    for layer in report.layers {
+      Console.print(
+        "  \(layer.name): \(layer.bitsPerWeight.formatted(3)) bits, "
+          + "\((100 * layer.zeros).formatted(1)) % zeros, relative output error "
+          + layer.relativeOutputError.formatted(3)
+      )
+      for (name, reason) in layer.fallbacks.sorted(by: { $0.key < $1.key }) {
+        Console.print("    \(name) was rounded to nearest: \(reason)")
+      }
+    }
+  }
+}
+
+/// Runs a job with progress on standard error; an interrupt leaves nothing behind.
+func compress(
+  _ job: CompressionJob,
+  source: SwitchTransformers,
+  samples: [Sample]
+) throws(InputError) -> CompressionReport {
+  let display = ProgressDisplay()
+  let interrupts = InterruptCleanup(removing: job.partialOutput)
+  defer {
+    display.finish()
+    interrupts.cancel()
+  }
+  // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far.
+  let count = source.configuration.vocabularySize
+  let sentinels: Set<Int>
+  if let tokenizer = try? Tokenizer(folder: job.model) {
+    sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) }.prefix(count))
+  } else {
+    sentinels = Set(max(0, count - 100)..<count)
+  }
+  let masks = job.options.masksSpecialTokens
+  return try job.run(
+    samples: samples,
+    isSentinel: { masks && sentinels.contains($0) },
+    progress: display.handler
+  )
+}

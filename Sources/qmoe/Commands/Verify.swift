@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Check a model for damage.")
+}

@@ -1,0 +1,93 @@
+import Diagnostics
+import Tensors
+import TernaryCode
+import Testing
+
+/// Whatever the bytes, decoding ends, stays within them, and mostly says that they are damaged.
+@Suite struct DamagedCodeTests {
+  private func decodeEverything(_ matrix: TernaryMatrix) -> Int {
+    var failures = 0
+    do { _ = try matrix.symbols() } catch { failures += 1 }
+    let x = randomActivations(matrix.columns, seed: 1)
+    var y = [Float](repeating: 0, count: matrix.rows)
+    for name in ["scalar", "avx2", "avx512"] {
+      guard let kernels = KernelSet(named: name) else { continue }
+      do {
+        try y.withUnsafeMutableBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          try matrix.multiply(x, into: base, kernels: kernels)
+        }
+      } catch { failures += 1 }
+    }
+    return failures
+  }
+
+  @Test func randomCodesAreRefused() throws {
+    var random = SeededGenerator(seed: 21)
+    var failures = 0
+    for width in 0...6 {
+      for _ in 0..<20 {
+        let shape = RandomTernary(rows: 128, columns: 300, zeros: 1, seed: 1)
+        let size = Int(random.next() % 20000)
+        var encoded = EncodedTernary(
+          width: width,
+          codes: (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) },
+          offsets: [0] + (0..<3).map { _ in UInt32(random.next() % UInt64(size + 1)) }.sorted()
+        )
+        encoded.offsets.append(UInt32(size))
+        failures += decodeEverything(try shape.matrix(encoded)) > 0 ? 1 : 0
+      }
+    }
+    #expect(failures == 140)
+  }
+
+  @Test func changedBitsAreSafe() throws {
+    var random = SeededGenerator(seed: 22)
+    let original = RandomTernary(rows: 100, columns: 520, zeros: 0.85, seed: 5)
+    let encoded = try original.encoded()
+    var failures = 0
+    for _ in 0..<300 {
+      var changed = encoded
+      let index = Int(random.next() % UInt64(changed.codes.count))
+      changed.codes[index] ^= 1 << UInt8(random.next() % 8)
+      failures += decodeEverything(try original.matrix(changed)) > 0 ? 1 : 0
+    }
+    // A changed sign or gap can go unnoticed here; checksums are for that.
+    #expect(failures > 100)
+  }
+
+  @Test func offsetsOutOfOrderAreRefused() throws {
+    let original = RandomTernary(rows: 100, columns: 520, zeros: 0.85, seed: 5)
+    let encoded = try original.encoded()
+    for tile in encoded.offsets.indices {
+      for value in [UInt32.max, UInt32(encoded.codes.count) + 1] {
+        var changed = encoded
+        changed.offsets[tile] = value
+        #expect(throws: InputError.self) { try original.matrix(changed) }
+      }
+    }
+    var short = encoded
+    short.offsets.removeLast()
+    #expect(throws: InputError.self) { try original.matrix(short) }
+  }
+
+  @Test func levelsThatAreNotFiniteAreRefused() throws {
+    let original = RandomTernary(rows: 3, columns: 5, zeros: 0.5, seed: 5)
+    let encoded = try original.encoded()
+    for bits in [UInt16(0x7f80), 0x7fc0] {
+      #expect(throws: InputError.self) {
+        try TernaryMatrix(
+          rows: 3,
+          columns: 5,
+          width: encoded.width,
+          levelGroupSize: 5,
+          codes: ByteView(copying: encoded.codes),
+          readableByteCount: encoded.codes.count,
+          offsets: bytes(encoded.offsets),
+          levels: bytes([bits, 0, 0, 0, 0, 0]),
+          place: "test"
+        )
+      }
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import CKernels
+import Diagnostics
+import Foundation
+import Tensors
+import TernaryCode
+import Testing
+
+@Suite struct KernelTests {
+  static let names = ["avx2", "avx512"].filter { KernelSet(named: $0) != nil }
+  let scalar: KernelSet
+
+  init() throws { scalar = try #require(KernelSet(named: "scalar")) }
+
+  private func product(
+    _ matrix: TernaryMatrix,
+    _ x: [Float],
+    _ kernels: KernelSet,
+    threads: Int = 1
+  )
+    throws -> [Float]
+  {
+    var y = [Float](repeating: .nan, count: matrix.rows)
+    try y.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      try matrix.multiply(x, into: base, workers: Workers(count: threads), kernels: kernels)
+    }
+    return y
+  }
+
+  @Test func kernelsOfUnknownNameAreNotThere() {
+    #expect(KernelSet(named: "avx1024") == nil)
+    #expect(KernelSet(named: "scalar")?.name == "scalar")
+  }
+
+  @Test(arguments: names)
+  func kernelsGiveTheBitsOfTheScalarOne(name: String) throws {
+    let kernels = try #require(KernelSet(named: name))
+    #expect(kernels.name == name)
+    var sizes = SeededGenerator(seed: 11)
+    for seed in 0..<60 {
+      let (rows, columns) = (1 + Int(sizes.next() % 700), 1 + Int(sizes.next() % 700))
+      let random = RandomTernary(
+        rows: rows,
+        columns: columns,
+        zeros: sizes.uniform(),
+        levelGroupSize: seed % 4 == 0 ? 256 : nil,
+        seed: UInt64(seed)
+      )
+      let matrix = try random.matrix(random.encoded(width: seed % 7))
+      let x = randomActivations(columns, seed: UInt64(seed))
+      #expect(try product(matrix, x, kernels) == product(matrix, x, scalar))
+    }
+  }
+
+  @Test func resultDoesNotDependOnThreads() throws {
+    let random = RandomTernary(rows: 500, columns: 300, zeros: 0.9, seed: 2)
+    let matrix = try random.matrix(random.encoded())
+    let x = randomActivations(300, seed: 4)
+    let one = try product(matrix, x, .active)
+    for threads in [2, 3, 8, 100] {
+      #expect(try product(matrix, x, .active, threads: threads) == one)
+    }
+  }
+
+  @Test func productIsThatOfTheRoundedActivations() throws {
+    for columns in [256, 300, 513] {
+      let random = RandomTernary(rows: 100, columns: columns, zeros: 0.85, seed: 8)
+      let matrix = try random.matrix(random.encoded())
+      let x = randomActivations(columns, seed: 9)
+      // Rounded plainly: one scale for each 256 columns.
+      let rounded = x.indices.map { index -> Double in
+        let block = index / 256 * 256..<min(columns, index / 256 * 256 + 256)
+        let scale = (x[block].map(\.magnitude).max() ?? 0) / 127
+        return Double((x[index] * (1 / scale)).rounded(.toNearestOrEven)) * Double(scale)
+      }
+      let weights = random.weights
+      for (row, value) in try product(matrix, x, .active).enumerated() {
+        let exact = (0..<columns).reduce(0.0) {
+          $0 + Double(weights[row * columns + $1]) * rounded[$1]
+        }
+        // A value at the middle between two steps may be rounded either way.
+        #expect(abs(Double(value) - exact) < 0.02)
+      }
+    }
+  }
+
+  @Test func extremeActivationsAreSafe() throws {
+    let random = RandomTernary(rows: 70, columns: 300, zeros: 0.5, seed: 8)
+    let matrix = try random.matrix(random.encoded())
+    #expect(try product(matrix, Array(repeating: 0, count: 300), .active).allSatisfy { $0 == 0 })
+    for value in [Float.nan, .infinity, -.infinity] {
+      var x = randomActivations(300, seed: 1)
+      x[299] = value
+      for name in ["scalar"] + Self.names {
+        let kernels = try #require(KernelSet(named: name))
+        #expect(try product(matrix, x, kernels).allSatisfy(\.isNaN))
+      }
+    }
+    let tiny = [Float](repeating: .leastNonzeroMagnitude, count: 300)
+    #expect(try product(matrix, tiny, .active).allSatisfy(\.isFinite))
+    // Full magnitude in every column is where 16-bit sums come closest to their limit.
+    let dense = RandomTernary(rows: 64, columns: 256, zeros: 0, seed: 3)
+    let ones = [Float](repeating: 1, count: 256)
+    for name in Self.names {
+      let kernels = try #require(KernelSet(named: name))
+      let coded = try dense.matrix(dense.encoded())
+      #expect(try product(coded, ones, kernels) == product(coded, ones, scalar))
+    }
+  }
+
+  @Test(arguments: ["scalar"] + names)
+  func bfloat16ProductIsRight(name: String) throws {
+    let kernels = try #require(qmoe_kernels_named(name))
+    for (rows, columns) in [(1, 1), (3, 7), (5, 64), (4, 95), (2, 700)] {
+      let weights = randomActivations(rows * columns, seed: 3).map(\.bfloat16BitPattern)
+      let x = randomActivations(columns, seed: 4)
+      var y = [Float](repeating: .nan, count: rows)
+      kernels.pointee.bf16_matvec(weights, rows, columns, x, &y)
+      for row in 0..<rows {
+        let terms = (0..<columns).map {
+          Double(Float(bfloat16BitPattern: weights[row * columns + $0])) * Double(x[$0])
+        }
+        // Rounding errors of a sum grow with its length and the size of its terms.
+        let bound = terms.map(\.magnitude).reduce(0, +) * 0x1p-23 * Double(columns + 1)
+        #expect(abs(Double(y[row]) - terms.reduce(0, +)) <= bound)
+      }
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Tensors
+import TernaryCode
+
+/// A random ternary matrix with levels of its own in each group.
+struct RandomTernary {
+  let rows: Int
+  let columns: Int
+  let levelGroupSize: Int
+  let symbols: [Int8]
+  /// `[rows, groups, 2]`, exact in bfloat16.
+  let levels: [Float]
+
+  init(
+    rows: Int,
+    columns: Int,
+    zeros: Double,
+    levelGroupSize: Int? = nil,
+    seed: UInt64
+  ) {
+    var random = SeededGenerator(seed: seed)
+    self.rows = rows
+    self.columns = columns
+    self.levelGroupSize = levelGroupSize ?? columns
+    symbols = (0..<rows * columns).map { _ in
+      random.uniform() < zeros ? 0 : random.uniform() < 0.5 ? 1 : -1
+    }
+    let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
+    levels = (0..<rows * groups).flatMap { _ in
+      [-Float(random.uniform()).roundedToBFloat16, Float(random.uniform()).roundedToBFloat16]
+    }
+  }
+
+  var groups: Int { (columns + levelGroupSize - 1) / levelGroupSize }
+
+  /// The weights, row-major.
+  var weights: [Float] {
+    symbols.indices.map { index in
+      let (row, column) = (index / columns, index % columns)
+      let level = (row * groups + column / levelGroupSize) * 2
+      return symbols[index] == 0 ? 0 : symbols[index] > 0 ? levels[level + 1] : levels[level]
+    }
+  }
+
+  /// The coded matrix of the given width, or of the best one.
+  func encoded(width: Int? = nil) throws -> EncodedTernary {
+    if let width {
+      return try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns, width: width)
+    }
+    return try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns)
+  }
+
+  /// The matrix over `encoded`, whose bytes may have been changed.
+  func matrix(_ encoded: EncodedTernary) throws -> TernaryMatrix {
+    try TernaryMatrix(
+      rows: rows,
+      columns: columns,
+      width: encoded.width,
+      levelGroupSize: levelGroupSize,
+      codes: ByteView(copying: encoded.codes),
+      readableByteCount: encoded.codes.count,
+      offsets: bytes(encoded.offsets),
+      levels: bytes(levels.map(\.bfloat16BitPattern)),
+      place: "test"
+    )
+  }
+}
+
+/// The little-endian bytes of `values`.
+func bytes<T: FixedWidthInteger>(_ values: [T]) -> ByteView {
+  values.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) }
+}
+
+/// Random activations, `[count]`.
+func randomActivations(_ count: Int, seed: UInt64) -> [Float] {
+  var random = SeededGenerator(seed: seed)
+  return (0..<count).map { _ in Float(random.normal()) }
+}

@@ -19,3 +19,14 @@ void qmoe_bf16_matvec_scalar(
     y[r] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
   }
 }
+
+uint64_t qmoe_read(const void *bytes, size_t count) {
+  const unsigned char *p = bytes;
+  uint64_t sums[8] = {0};
+  for (size_t i = 0; i + 64 <= count; i += 64) {
+    uint64_t words[8];
+    memcpy(words, p + i, 64);
+    for (int j = 0; j < 8; j++) sums[j] ^= words[j];
+  }
+  return ((sums[0] ^ sums[4]) ^ (sums[2] ^ sums[6])) ^ ((sums[1] ^ sums[5]) ^ (sums[3] ^ sums[7]));
+}

@@ -12,10 +12,8 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(                                                                    \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,"  \
-                          "popcnt,lzcnt"))),                                                     \
+                          "popcnt,lzcnt,tune=znver4"))),                                                     \
     apply_to = function)
-
-enum { SIDE_BY_SIDE = 2 };
 
 // One row group while its tile is decoded.
 typedef struct {
@@ -24,27 +22,39 @@ typedef struct {
   const uint8_t *codes; // payload codes left, one a byte
   const uint8_t *flags;
   size_t flag_bit;
-  __m512i all_even, all_odd; // sums of x over nonzeros, 16 bits, even and odd rows
-  __m512i negative_even, negative_odd; // the same over the negative ones
+  // Sums over all nonzeros and over the negative ones, 16 bits; in each quarter of a register the
+  // first eight of its sixteen rows are in `low`, the others in `high`.
+  __m512i all_low, all_high, negative_low, negative_high;
 } lane_state;
 
-// Unpacks the payload to one code of width + 1 bits a byte. Reads up to 64 bytes behind the payload
-// and writes at most 64 * 256 bytes, since the payload has at most 2048 * (width + 1).
-static inline void unpack_payload(const qmoe_tile *tile, unsigned width, uint8_t *out) {
-  const unsigned bits = width + 1;
+// What unpacks a payload: fixed for a matrix.
+typedef struct {
+  __m512i spread; // the byte of the payload that each byte of a result takes first
+  __m512i shift; // where a code begins in its group of 8 bytes
+  __m512i mask; // the bits of a code
+  unsigned bits;
+} unpacker;
+
+static unpacker make_unpacker(unsigned width) {
   // A group of `bits` bytes holds 8 codes and goes to 8 bytes.
+  const unsigned bits = width + 1;
   uint8_t spread[64], shift[64];
   for (unsigned i = 0; i < 64; i++) {
-    unsigned byte = i / 8 * bits + i % 8;
-    spread[i] = i % 8 < bits ? (uint8_t)byte : 63;
+    spread[i] = (uint8_t)(i % 8 < bits ? i / 8 * bits + i % 8 : 63);
     shift[i] = (uint8_t)(i % 8 * bits);
   }
-  const __m512i spreads = _mm512_loadu_si512(spread), shifts = _mm512_loadu_si512(shift);
-  const __m512i mask = _mm512_set1_epi8((char)((1 << bits) - 1));
-  for (size_t done = 0; done < tile->payload_bytes; done += 8 * bits, out += 64) {
-    __m512i v = _mm512_loadu_si512(tile->payload + done);
-    v = _mm512_multishift_epi64_epi8(shifts, _mm512_permutexvar_epi8(spreads, v));
-    _mm512_storeu_si512(out, _mm512_and_si512(v, mask));
+  return (unpacker){
+      _mm512_loadu_si512(spread), _mm512_loadu_si512(shift),
+      _mm512_set1_epi8((char)((1 << bits) - 1)), bits};
+}
+
+// Unpacks the payload to one code a byte. Reads up to 64 bytes behind the payload and writes at most
+// 64 * 256 bytes, since the payload has at most 2048 * (width + 1).
+static inline void unpack_payload(const qmoe_tile *tile, unpacker u, uint8_t *out) {
+  const uint8_t *end = tile->payload + tile->payload_bytes;
+  for (const uint8_t *p = tile->payload; p < end; p += 8 * u.bits, out += 64) {
+    __m512i v = _mm512_permutexvar_epi8(u.spread, _mm512_loadu_si512(p));
+    _mm512_storeu_si512(out, _mm512_and_si512(_mm512_multishift_epi64_epi8(u.shift, v), u.mask));
   }
 }
 
@@ -57,94 +67,138 @@ static inline uint64_t flags_at(const uint8_t *flags, size_t bit) {
   return low >> shift | (uint64_t)flags[(bit >> 3) + 8] << 1 << (63 - shift);
 }
 
-static inline __attribute__((always_inline)) void step(
+// The activations that one step meets: of all nonzeros, and of the negative ones only.
+typedef struct {
+  __m512i all, negative;
+} step_values;
+
+static inline __attribute__((always_inline)) step_values step(
     lane_state *s, __m512i gap_mask, __m512i sign_bit, const __m512i x[4]) {
-  const __m512i one = _mm512_set1_epi8(1);
-  const __m512i even = _mm512_set1_epi16(0x0001), odd = _mm512_set1_epi16(0x0100);
   __mmask64 nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
   s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
   // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
   __m512i code = _mm512_mask_expand_epi8(gap_mask, nonzero, _mm512_loadu_si512(s->codes));
   s->codes += _mm_popcnt_u64(nonzero);
   __m512i column = _mm512_add_epi8(s->position, _mm512_and_si512(code, gap_mask));
-  __m512i low = _mm512_maskz_permutex2var_epi8(nonzero, x[0], column, x[1]);
-  __m512i high = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
-  __m512i value = _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), low, high);
-  __m512i negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, sign_bit), value);
-  s->all_even = _mm512_add_epi16(s->all_even, _mm512_maddubs_epi16(even, value));
-  s->all_odd = _mm512_add_epi16(s->all_odd, _mm512_maddubs_epi16(odd, value));
-  s->negative_even = _mm512_add_epi16(s->negative_even, _mm512_maddubs_epi16(even, negative));
-  s->negative_odd = _mm512_add_epi16(s->negative_odd, _mm512_maddubs_epi16(odd, negative));
-  __m512i next = _mm512_add_epi8(column, one);
+  __m512i left = _mm512_maskz_permutex2var_epi8(nonzero, x[0], column, x[1]);
+  __m512i right = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
+  step_values v;
+  v.all = _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
+  v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, sign_bit), v.all);
+  __m512i next = _mm512_add_epi8(column, _mm512_set1_epi8(1));
   s->active = _mm512_mask_cmpgt_epu8_mask(s->active, next, s->position);
   s->position = next;
+  return v;
 }
 
-// total[64] += scale * sums, where sums come as 16-bit numbers of even and odd rows.
-static inline void add_scaled(float *total, __m512i even, __m512i odd, float scale) {
-  // Rows 4q, 4q + 1, 4q + 2, 4q + 3 are the low halves of even and odd, then the high halves.
-  int32_t sums[4][16];
-  _mm512_storeu_si512(sums[0], _mm512_srai_epi32(_mm512_slli_epi32(even, 16), 16));
-  _mm512_storeu_si512(sums[1], _mm512_srai_epi32(_mm512_slli_epi32(odd, 16), 16));
-  _mm512_storeu_si512(sums[2], _mm512_srai_epi32(even, 16));
-  _mm512_storeu_si512(sums[3], _mm512_srai_epi32(odd, 16));
+// Adds the values of two steps: side by side in pairs, one instruction widens and adds both.
+static inline __attribute__((always_inline)) void add_pair(
+    __m512i *low, __m512i *high, __m512i first, __m512i second) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i pairs = _mm512_unpacklo_epi8(first, second);
+  *low = _mm512_add_epi16(*low, _mm512_maddubs_epi16(ones, pairs));
+  pairs = _mm512_unpackhi_epi8(first, second);
+  *high = _mm512_add_epi16(*high, _mm512_maddubs_epi16(ones, pairs));
+}
+
+// Two steps; past a tile's end a step finds no lane unfinished and changes nothing.
+static inline __attribute__((always_inline)) void two_steps(
+    lane_state *s, __m512i gap_mask, __m512i sign_bit, const __m512i x[4]) {
+  step_values first = step(s, gap_mask, sign_bit, x);
+  step_values second = step(s, gap_mask, sign_bit, x);
+  add_pair(&s->all_low, &s->all_high, first.all, second.all);
+  add_pair(&s->negative_low, &s->negative_high, first.negative, second.negative);
+}
+
+// Sums of 64 rows, in order.
+typedef struct {
+  __m512 total[4];
+} row_totals;
+
+static inline __m512 add_scaled(__m512 total, __m256i sums, __m512 scale) {
+  __m512 floats = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
+  return _mm512_add_ps(total, _mm512_mul_ps(floats, scale));
+}
+
+// Adds scale * sums, where sums come in the order of a lane_state.
+static inline void add_rows(row_totals *t, __m512i low, __m512i high, __m512 scale) {
+  // Quarters of 8 + 8 rows, alternately from both.
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  __m512i half = _mm512_permutex2var_epi64(low, first, high);
+  t->total[0] = add_scaled(t->total[0], _mm512_castsi512_si256(half), scale);
+  t->total[1] = add_scaled(t->total[1], _mm512_extracti64x4_epi64(half, 1), scale);
+  half = _mm512_permutex2var_epi64(low, second, high);
+  t->total[2] = add_scaled(t->total[2], _mm512_castsi512_si256(half), scale);
+  t->total[3] = add_scaled(t->total[3], _mm512_extracti64x4_epi64(half, 1), scale);
+}
+
+static inline void store_rows(const row_totals *t, float *rows) {
+  for (int j = 0; j < 4; j++) _mm512_storeu_ps(rows + 16 * j, t->total[j]);
+}
+
+// A row group with nothing to decode: all rows are finished.
+static inline lane_state idle_lanes(const uint8_t *readable) {
+  const __m512i zero = _mm512_setzero_si512();
+  return (lane_state){zero, 0, readable, readable, 0, zero, zero, zero, zero};
+}
+
+static inline lane_state begin_tile(const qmoe_tile *tile, unpacker u, uint8_t *codes) {
+  unpack_payload(tile, u, codes);
+  lane_state s = idle_lanes(codes);
+  s.flags = tile->flags;
+  s.position = _mm512_set1_epi8((char)tile->first_column);
+  s.active = tile->rows == 64 ? ~0ull : (1ull << tile->rows) - 1;
+  return s;
+}
+
+static inline void end_tile(
+    const lane_state *s, float scale, row_totals *positive, row_totals *negative) {
   const __m512 factor = _mm512_set1_ps(scale);
-  for (int j = 0; j < 4; j++) {
-    // total is kept in the order of the registers until the end: [4][16].
-    __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums[j])), factor);
-    _mm512_storeu_ps(total + 16 * j, _mm512_add_ps(_mm512_loadu_ps(total + 16 * j), product));
-  }
+  // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
+  add_rows(
+      positive, _mm512_sub_epi16(s->all_low, s->negative_low),
+      _mm512_sub_epi16(s->all_high, s->negative_high), factor);
+  add_rows(negative, s->negative_low, s->negative_high, factor);
 }
 
-// From the order of the registers to that of the rows.
-static inline void store_rows(const float *total, float *rows) {
-  for (int j = 0; j < 4; j++) {
-    for (int q = 0; q < 16; q++) rows[4 * q + j] = total[16 * j + q];
-  }
-}
-
-static qmoe_ternary_status sums_of_groups(
-    const qmoe_ternary *m, size_t group, int groups, size_t first_block, size_t last_block,
-    qmoe_int8_activations x, uint8_t (*codes)[64 * 256 + 64], float *positive, float *negative) {
+// Two row groups, `group` and the one after it; the second is left out where `pair` is 0.
+static qmoe_ternary_status sums_of_two(
+    const qmoe_ternary *m, size_t group, int pair, size_t first_block, size_t last_block,
+    qmoe_int8_activations x, unpacker u, uint8_t (*codes)[64 * 256 + 64], float *positive,
+    float *negative) {
   const __m512i gap_mask = _mm512_set1_epi8((char)((1 << m->width) - 1));
   const __m512i sign_bit = _mm512_set1_epi8((char)(1 << m->width));
-  float totals[SIDE_BY_SIDE][2][QMOE_TILE_ROWS] = {{{0}}};
+  row_totals totals[4] = {0};
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t block = first_block; block < last_block; block++) {
     const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
-    __m512i xs[4];
-    for (int i = 0; i < 4; i++) xs[i] = _mm512_loadu_si512(values + 64 * i);
-    qmoe_tile tiles[SIDE_BY_SIDE];
-    lane_state lanes[SIDE_BY_SIDE];
-    for (int i = 0; i < SIDE_BY_SIDE; i++) {
-      lane_state *s = &lanes[i];
-      *s = (lane_state){.codes = codes[i], .flags = codes[i]};
-      s->position = s->all_even = s->all_odd = s->negative_even = s->negative_odd =
-          _mm512_setzero_si512();
-      if (i >= groups) continue;
-      if (qmoe_find_tile(m, group + (size_t)i, block, &tiles[i])) return QMOE_TERNARY_MALFORMED;
-      unpack_payload(&tiles[i], m->width, codes[i]);
-      s->flags = tiles[i].flags;
-      s->position = _mm512_set1_epi8((char)tiles[i].first_column);
-      s->active = tiles[i].rows == 64 ? ~0ull : (1ull << tiles[i].rows) - 1;
+    const __m512i xs[4] = {
+        _mm512_loadu_si512(values), _mm512_loadu_si512(values + 64),
+        _mm512_loadu_si512(values + 128), _mm512_loadu_si512(values + 192)};
+    qmoe_tile tile, next;
+    if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
+    lane_state a = begin_tile(&tile, u, codes[0]), b = idle_lanes(codes[1]);
+    if (pair) {
+      if (qmoe_find_tile(m, group + 1, block, &next)) return QMOE_TERNARY_MALFORMED;
+      b = begin_tile(&next, u, codes[1]);
     }
-    while (lanes[0].active | lanes[1].active) {
-      step(&lanes[0], gap_mask, sign_bit, xs);
-      step(&lanes[1], gap_mask, sign_bit, xs);
+    while (a.active | b.active) {
+      two_steps(&a, gap_mask, sign_bit, xs);
+      two_steps(&b, gap_mask, sign_bit, xs);
     }
-    for (int i = 0; i < groups; i++) {
-      lane_state *s = &lanes[i];
-      status |= qmoe_check_tile(m, &tiles[i], s->flag_bit, (size_t)(s->codes - codes[i]));
-      // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
-      add_scaled(
-          totals[i][0], _mm512_sub_epi16(s->all_even, s->negative_even),
-          _mm512_sub_epi16(s->all_odd, s->negative_odd), x.scales[block]);
-      add_scaled(totals[i][1], s->negative_even, s->negative_odd, x.scales[block]);
+    status |= qmoe_check_tile(m, &tile, a.flag_bit, (size_t)(a.codes - codes[0]));
+    end_tile(&a, x.scales[block], &totals[0], &totals[1]);
+    if (pair) {
+      status |= qmoe_check_tile(m, &next, b.flag_bit, (size_t)(b.codes - codes[1]));
+      end_tile(&b, x.scales[block], &totals[2], &totals[3]);
     }
   }
-  for (int i = 0; i < groups; i++) {
-    store_rows(totals[i][0], positive + QMOE_TILE_ROWS * i);
-    store_rows(totals[i][1], negative + QMOE_TILE_ROWS * i);
+  store_rows(&totals[0], positive);
+  store_rows(&totals[1], negative);
+  if (pair) {
+    store_rows(&totals[2], positive + QMOE_TILE_ROWS);
+    store_rows(&totals[3], negative + QMOE_TILE_ROWS);
   }
   return status;
 }
@@ -153,13 +207,14 @@ qmoe_ternary_status qmoe_ternary_sums_avx512(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
-  uint8_t codes[SIDE_BY_SIDE][64 * 256 + 64];
+  uint8_t codes[2][64 * 256 + 64];
+  const unpacker u = make_unpacker(m->width);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t g = first_group; g < last_group; g += SIDE_BY_SIDE) {
-    size_t groups = last_group - g < SIDE_BY_SIDE ? last_group - g : SIDE_BY_SIDE;
+  for (size_t g = first_group; g < last_group; g += 2) {
     size_t row = (g - first_group) * QMOE_TILE_ROWS;
-    status |= sums_of_groups(
-        m, g, (int)groups, first_block, last_block, x, codes, positive + row, negative + row);
+    status |= sums_of_two(
+        m, g, g + 1 < last_group, first_block, last_block, x, u, codes, positive + row,
+        negative + row);
   }
   return status;
 }

@@ -33,6 +33,24 @@ void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, f
   }
 }
 
+static inline float level(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+void qmoe_apply_levels(
+    const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
+    int accumulating, float *y) {
+  const unsigned char *bytes = levels;
+  for (size_t r = 0; r < rows; r++) {
+    uint32_t pair;
+    memcpy(&pair, bytes + 4 * stride * r, 4);
+    float sum = level(pair & 0xffff0000) * positive[r] + level(pair << 16) * negative[r];
+    y[r] = accumulating ? y[r] + sum : sum;
+  }
+}
+
 // Takes the events of a tile one by one, in the order in which they are stored: step by step, in
 // each step the unfinished rows in order. `event` is called with the row and the column of each
 // nonzero and whether it is negative; a column of 256 or more breaks the format.

@@ -38,7 +38,8 @@ struct TernaryEncoder {
     self.columns = columns
   }
 
-  /// The width that takes the fewest bits: exact but for the bytes that tiles are rounded up to.
+  /// The largest width that takes at most 2 % more bits than the one that takes the fewest: larger
+  /// widths take fewer steps to decode. Exact but for the bytes that tiles are rounded up to.
   func bestWidth() -> Int {
     var bits = Self.widths.map { _ in 0 }
     forEachTileRow { row in
@@ -53,7 +54,8 @@ struct TernaryEncoder {
       }
       for width in Self.widths { bits[width] += (gap + (1 << width) - 1) >> width }
     }
-    return Self.widths.min { bits[$0] < bits[$1] } ?? 3
+    let limit = (bits.min() ?? 0) / 100 * 102
+    return Self.widths.last { bits[$0] <= limit } ?? 3
   }
 
   private func forEachTileRow(_ body: (ArraySlice<Int8>) -> Void) {

@@ -71,12 +71,46 @@ extension TernaryMatrix {
         }
         guard status == QMOE_TERNARY_OK else { throw malformed("") }
         let firstRow = range.lowerBound * Self.tileRows
-        for row in firstRow..<end {
-          let (low, high) = levels(at: row * groups + group)
-          let sum = high * positive[row - firstRow] + low * positive[count + row - firstRow]
-          y[row] = group == 0 ? sum : y[row] + sum
-        }
+        qmoe_apply_levels(
+          levels.base + 4 * (firstRow * groups + group),
+          groups,
+          end - firstRow,
+          positive,
+          positive + count,
+          group > 0 ? 1 : 0,
+          y + firstRow
+        )
       }
+    }
+  }
+}
+
+extension KernelSet {
+  /// Multiplies one token with a matrix of bfloat16 numbers: `y[r] = Σ_c w[r, c] · x[c]`, in float32.
+  ///
+  /// - Parameters:
+  ///   - weights: `[rows, columns]`, little-endian.
+  ///   - x: `[columns]`
+  ///   - y: `[rows]`
+  ///   - workers: rows are divided between them.
+  public func multiplyBF16(
+    _ weights: ByteView,
+    rows: Int,
+    columns: Int,
+    _ x: UnsafePointer<Float>,
+    into y: UnsafeMutablePointer<Float>,
+    workers: Workers = Workers(count: 1)
+  ) {
+    precondition(weights.count >= 2 * rows * columns)
+    let (input, output) = (Shared(x), Shared(y))
+    workers.forEachChunk(of: rows, by: (rows + workers.count - 1) / workers.count) { range in
+      table.pointee.bf16_matvec(
+        weights.base + 2 * range.lowerBound * columns,
+        range.count,
+        columns,
+        input.value,
+        output.value + range.lowerBound
+      )
     }
   }
 }

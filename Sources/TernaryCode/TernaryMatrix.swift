@@ -26,7 +26,7 @@ public struct TernaryMatrix: Sendable {
   let place: String
   private let codes: ByteView
   private let offsets: ByteView
-  private let levels: ByteView
+  let levels: ByteView
 
   /// A matrix over the given bytes.
   ///

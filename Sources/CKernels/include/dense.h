@@ -11,6 +11,9 @@
 typedef void qmoe_bf16_matvec(
     const void *w, size_t rows, size_t columns, const float *x, float *y);
 
+// Reads bytes[count] as fast as memory gives them, for comparison; the result depends on all of them.
+uint64_t qmoe_read(const void *bytes, size_t count);
+
 qmoe_bf16_matvec qmoe_bf16_matvec_scalar;
 #if defined(__x86_64__)
 qmoe_bf16_matvec qmoe_bf16_matvec_avx2;

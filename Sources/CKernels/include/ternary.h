@@ -66,6 +66,13 @@ typedef qmoe_ternary_status qmoe_ternary_sums(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative);
 
+// y[r] = high[r] * positive[r] + low[r] * negative[r], or that added to y[r] if accumulating.
+//   levels[rows][stride][2]  bfloat16 bits of low and high, of which the first pair of each row is
+//                            taken; no alignment needed
+void qmoe_apply_levels(
+    const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
+    int accumulating, float *y);
+
 // Decodes one tile: symbols[64][256], each -1, 0 or 1; what lies outside of the matrix is 0. Checks
 // everything: lengths, that no nonzero lies beyond the tile's end, that spare bits are zero.
 qmoe_ternary_status qmoe_ternary_decode_tile(

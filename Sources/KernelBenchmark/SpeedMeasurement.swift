@@ -1,0 +1,148 @@
+import CKernels
+import Diagnostics
+import Tensors
+import TernaryCode
+
+/// Compressed and bfloat16 matrices of one shape, timed against each other in one run.
+public struct SpeedMeasurement: Codable, Sendable {
+  /// `rows x columns`.
+  public var shape: String
+  /// Tokens multiplied at a time.
+  public var tokens: Int
+  /// Threads.
+  public var threads: Int
+  /// Instruction set of the kernels.
+  public var kernel: String
+  /// Median microseconds of one compressed product.
+  public var microseconds: Double
+  /// The fastest and slowest repetition, in the same unit.
+  public var microsecondsRange: [Double]
+  /// Weights that the compressed kernel multiplies in a second (median).
+  public var weightsPerSecond: Double
+  /// Weights that the bfloat16 kernel multiplies in a second (median).
+  public var bf16WeightsPerSecond: Double
+  /// How many times as fast as bfloat16 (ratio of the medians).
+  public var ratioToBF16: Double
+  /// Gigabytes that the bfloat16 kernel reads in a second.
+  public var bf16GigabytesPerSecond: Double
+  /// Gigabytes that a plain read of the same memory gets in a second, on one thread.
+  public var readGigabytesPerSecond: Double
+  /// Stored bits per weight: codes and offsets, without levels.
+  public var rate: Double
+  /// Order-0 entropy of the symbols, in bits per weight.
+  public var entropy: Double
+
+  enum CodingKeys: String, CodingKey {
+    case shape, tokens, threads, kernel, microseconds, rate, entropy
+    case microsecondsRange = "microseconds_range"
+    case weightsPerSecond = "weights_per_second"
+    case bf16WeightsPerSecond = "bf16_weights_per_second"
+    case ratioToBF16 = "ratio_to_bf16"
+    case bf16GigabytesPerSecond = "bf16_gigabytes_per_second"
+    case readGigabytesPerSecond = "read_gigabytes_per_second"
+  }
+}
+
+/// Matrices of one shape, compressed and not. Where they are to be read from memory, there are more
+/// of them than caches hold, and each product takes the next.
+public struct Contest: Sendable {
+  /// The compressed matrices.
+  public var compressed: [TernaryMatrix]
+  /// Matrices of bfloat16 numbers, `[rows, columns]`.
+  public var plain: [ByteView]
+  /// Stored bits per weight of the codes.
+  public var rate: Double
+  /// Entropy of the symbols in bits per weight.
+  public var entropy: Double
+
+  /// A contest between the given matrices.
+  public init(compressed: [TernaryMatrix], plain: [ByteView], rate: Double, entropy: Double) {
+    self.compressed = compressed
+    self.plain = plain
+    self.rate = rate
+    self.entropy = entropy
+  }
+
+  /// Times both in turn, a whole rotation each, `repetitions` times after one that does not count.
+  ///
+  /// - Throws: `InputError` if a code is damaged.
+  public func measure(workers: Workers, repetitions: Int = 9) throws(InputError)
+    -> SpeedMeasurement
+  {
+    let (rows, columns) = (compressed[0].rows, compressed[0].columns)
+    var random = SeededGenerator(seed: 1)
+    let x = (0..<columns).map { _ in Float(random.normal()) }
+    var y = [Float](repeating: 0, count: rows)
+    var times: (compressed: [Double], plain: [Double], read: [Double]) = ([], [], [])
+    for repetition in 0...repetitions {
+      let a = try seconds { () throws(InputError) in
+        for matrix in compressed { try multiply(matrix, x, &y, workers) }
+      }
+      let b = seconds { for matrix in plain { multiply(matrix, rows, columns, x, &y, workers) } }
+      let c = seconds { for matrix in plain { read(matrix) } }
+      guard repetition > 0 else { continue }
+      times.compressed.append(a / Double(compressed.count))
+      times.plain.append(b / Double(plain.count))
+      times.read.append(c / Double(plain.count))
+    }
+    let weights = Double(rows * columns)
+    let (fast, slow) = (median(times.compressed), median(times.plain))
+    return SpeedMeasurement(
+      shape: "\(rows)x\(columns)",
+      tokens: 1,
+      threads: workers.count,
+      kernel: KernelSet.active.name,
+      microseconds: fast * 1e6,
+      microsecondsRange: [times.compressed.min() ?? 0, times.compressed.max() ?? 0].map {
+        $0 * 1e6
+      },
+      weightsPerSecond: weights / fast,
+      bf16WeightsPerSecond: weights / slow,
+      ratioToBF16: slow / fast,
+      bf16GigabytesPerSecond: 2e-9 * weights / slow,
+      readGigabytesPerSecond: 2e-9 * weights / median(times.read),
+      rate: rate,
+      entropy: entropy
+    )
+  }
+
+  private func seconds<E: Error>(_ body: () throws(E) -> Void) throws(E) -> Double {
+    let start = ContinuousClock.now
+    try body()
+    return (ContinuousClock.now - start) / .seconds(1)
+  }
+
+  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  private func multiply(
+    _ matrix: TernaryMatrix,
+    _ x: [Float],
+    _ y: inout [Float],
+    _ workers: Workers
+  ) throws(InputError) {
+    try y.withUnsafeMutableBufferPointer { (y) throws(InputError) in
+      guard let y = y.baseAddress else { return }
+      try matrix.multiply(x, into: y, workers: workers)
+    }
+  }
+
+  private func multiply(
+    _ matrix: ByteView,
+    _ rows: Int,
+    _ columns: Int,
+    _ x: [Float],
+    _ y: inout [Float],
+    _ workers: Workers
+  ) {
+    KernelSet.active.multiplyBF16(
+      matrix,
+      rows: rows,
+      columns: columns,
+      x,
+      into: &y,
+      workers: workers
+    )
+  }
+
+  private func read(_ matrix: ByteView) { _ = qmoe_read(matrix.base, matrix.count) }
+}

@@ -1,0 +1,58 @@
+import Diagnostics
+import Tensors
+import TernaryCode
+
+extension Contest {
+  /// The shapes of the paper's models: both matrices of an expert of switch-base, -large and
+  /// -c-2048, `(rows, columns)`.
+  public static let paperShapes = [
+    (3072, 768), (768, 3072), (4096, 1024), (1024, 4096), (6144, 2080), (2080, 6144),
+  ]
+
+  /// Gaussian weights on the paper's ternary grid between a row's extremes, in so many copies that
+  /// caches do not hold them.
+  ///
+  /// - Throws: `InputError` if the code does not fit its offsets.
+  public init(rows: Int, columns: Int) throws(InputError) {
+    let symbols = Self.symbols(rows: rows, columns: columns)
+    let encoded = try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns)
+    let levels = [UInt16](repeating: Float(1).bfloat16BitPattern, count: 2 * rows)
+    var compressed: [TernaryMatrix] = []
+    // Several times the last-level cache of today's processors, counted per core.
+    let copies = max(2, (96 << 20) / encoded.codes.count)
+    for _ in 0..<copies {
+      compressed.append(
+        try TernaryMatrix(
+          rows: rows,
+          columns: columns,
+          width: encoded.width,
+          levelGroupSize: columns,
+          codes: ByteView(copying: encoded.codes, padding: TernaryMatrix.slack),
+          readableByteCount: encoded.codes.count + TernaryMatrix.slack,
+          offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
+          levels: levels.withUnsafeBytes { ByteView(copying: $0) },
+          place: "synthetic matrix"
+        )
+      )
+    }
+    let bytes = [UInt8](repeating: 0x3c, count: 2 * rows * columns)
+    self.init(
+      compressed: compressed,
+      plain: (0..<max(2, (256 << 20) / bytes.count)).map { _ in ByteView(copying: bytes) },
+      rate: Double(encoded.codes.count * 8 + encoded.offsets.count * 32) / Double(symbols.count),
+      entropy: TernaryStatistics(symbols).entropy
+    )
+  }
+
+  private static func symbols(rows: Int, columns: Int) -> [Int8] {
+    var random = SeededGenerator(seed: UInt64(rows))
+    var symbols: [Int8] = []
+    symbols.reserveCapacity(rows * columns)
+    for _ in 0..<rows {
+      let weights = (0..<columns).map { _ in Float(random.normal()) }
+      let (low, high) = (weights.min() ?? 0, weights.max() ?? 0)
+      symbols += weights.map { $0 > high / 2 ? 1 : $0 < low / 2 ? -1 : 0 }
+    }
+    return symbols
+  }
+}

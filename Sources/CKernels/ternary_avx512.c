@@ -152,53 +152,70 @@ static inline lane_state begin_tile(const qmoe_tile *tile, unpacker u, uint8_t *
   return s;
 }
 
-static inline void end_tile(
-    const lane_state *s, float scale, row_totals *positive, row_totals *negative) {
+// Adds a decoded tile's sums to the totals of positive and negative symbols.
+static inline qmoe_ternary_status finish(
+    const qmoe_ternary *m, const qmoe_tile *tile, const lane_state *s, const uint8_t *codes,
+    float scale, row_totals totals[2]) {
   const __m512 factor = _mm512_set1_ps(scale);
   // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
   add_rows(
-      positive, _mm512_sub_epi16(s->all_low, s->negative_low),
+      &totals[0], _mm512_sub_epi16(s->all_low, s->negative_low),
       _mm512_sub_epi16(s->all_high, s->negative_high), factor);
-  add_rows(negative, s->negative_low, s->negative_high, factor);
+  add_rows(&totals[1], s->negative_low, s->negative_high, factor);
+  return qmoe_check_tile(m, tile, s->flag_bit, (size_t)(s->codes - codes));
 }
 
-// Two row groups, `group` and the one after it; the second is left out where `pair` is 0.
-static qmoe_ternary_status sums_of_two(
-    const qmoe_ternary *m, size_t group, int pair, size_t first_block, size_t last_block,
+// Row groups decoded side by side.
+enum { GROUPS = 4 };
+
+// The tile of a row group, or idle lanes where there is none.
+static qmoe_ternary_status start(
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, unpacker u,
+    uint8_t *codes, qmoe_tile *tile, lane_state *lanes) {
+  *lanes = idle_lanes(codes);
+  if (group >= last_group) return QMOE_TERNARY_OK;
+  if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
+  *lanes = begin_tile(tile, u, codes);
+  return QMOE_TERNARY_OK;
+}
+
+// The row groups [group, last_group), at most GROUPS of them.
+static qmoe_ternary_status sums_side_by_side(
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
     qmoe_int8_activations x, unpacker u, uint8_t (*codes)[64 * 256 + 64], float *positive,
     float *negative) {
   const __m512i gap_mask = _mm512_set1_epi8((char)((1 << m->width) - 1));
   const __m512i sign_bit = _mm512_set1_epi8((char)(1 << m->width));
-  row_totals totals[4] = {0};
+  row_totals totals[GROUPS][2] = {0};
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t block = first_block; block < last_block; block++) {
     const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
     const __m512i xs[4] = {
         _mm512_loadu_si512(values), _mm512_loadu_si512(values + 64),
         _mm512_loadu_si512(values + 128), _mm512_loadu_si512(values + 192)};
-    qmoe_tile tile, next;
-    if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
-    lane_state a = begin_tile(&tile, u, codes[0]), b = idle_lanes(codes[1]);
-    if (pair) {
-      if (qmoe_find_tile(m, group + 1, block, &next)) return QMOE_TERNARY_MALFORMED;
-      b = begin_tile(&next, u, codes[1]);
-    }
-    while (a.active | b.active) {
+    qmoe_tile tiles[GROUPS];
+    // Variables of their own stay in registers, which elements of an array do not.
+    lane_state a, b, c, d;
+    status |= start(m, group, last_group, block, u, codes[0], &tiles[0], &a);
+    status |= start(m, group + 1, last_group, block, u, codes[1], &tiles[1], &b);
+    status |= start(m, group + 2, last_group, block, u, codes[2], &tiles[2], &c);
+    status |= start(m, group + 3, last_group, block, u, codes[3], &tiles[3], &d);
+    if (status) return status;
+    while (a.active | b.active | c.active | d.active) {
       two_steps(&a, gap_mask, sign_bit, xs);
       two_steps(&b, gap_mask, sign_bit, xs);
+      two_steps(&c, gap_mask, sign_bit, xs);
+      two_steps(&d, gap_mask, sign_bit, xs);
     }
-    status |= qmoe_check_tile(m, &tile, a.flag_bit, (size_t)(a.codes - codes[0]));
-    end_tile(&a, x.scales[block], &totals[0], &totals[1]);
-    if (pair) {
-      status |= qmoe_check_tile(m, &next, b.flag_bit, (size_t)(b.codes - codes[1]));
-      end_tile(&b, x.scales[block], &totals[2], &totals[3]);
-    }
+    const float scale = x.scales[block];
+    status |= finish(m, &tiles[0], &a, codes[0], scale, totals[0]);
+    if (group + 1 < last_group) status |= finish(m, &tiles[1], &b, codes[1], scale, totals[1]);
+    if (group + 2 < last_group) status |= finish(m, &tiles[2], &c, codes[2], scale, totals[2]);
+    if (group + 3 < last_group) status |= finish(m, &tiles[3], &d, codes[3], scale, totals[3]);
   }
-  store_rows(&totals[0], positive);
-  store_rows(&totals[1], negative);
-  if (pair) {
-    store_rows(&totals[2], positive + QMOE_TILE_ROWS);
-    store_rows(&totals[3], negative + QMOE_TILE_ROWS);
+  for (size_t i = 0; i < GROUPS && group + i < last_group; i++) {
+    store_rows(&totals[i][0], positive + i * QMOE_TILE_ROWS);
+    store_rows(&totals[i][1], negative + i * QMOE_TILE_ROWS);
   }
   return status;
 }
@@ -207,14 +224,14 @@ qmoe_ternary_status qmoe_ternary_sums_avx512(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
-  uint8_t codes[2][64 * 256 + 64];
+  uint8_t codes[GROUPS][64 * 256 + 64];
   const unpacker u = make_unpacker(m->width);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t g = first_group; g < last_group; g += 2) {
+  for (size_t g = first_group; g < last_group; g += GROUPS) {
     size_t row = (g - first_group) * QMOE_TILE_ROWS;
-    status |= sums_of_two(
-        m, g, g + 1 < last_group, first_block, last_block, x, u, codes, positive + row,
-        negative + row);
+    size_t end = last_group - g < GROUPS ? last_group : g + GROUPS;
+    status |= sums_side_by_side(
+        m, g, end, first_block, last_block, x, u, codes, positive + row, negative + row);
   }
   return status;
 }

@@ -102,15 +102,20 @@ extension KernelSet {
     workers: Workers = Workers(count: 1)
   ) {
     precondition(weights.count >= 2 * rows * columns)
-    let (input, output) = (Shared(x), Shared(y))
-    workers.forEachChunk(of: rows, by: (rows + workers.count - 1) / workers.count) { range in
-      table.pointee.bf16_matvec(
-        weights.base + 2 * range.lowerBound * columns,
-        range.count,
-        columns,
-        input.value,
-        output.value + range.lowerBound
-      )
+    // The tokens are read once for every row: not across cache lines.
+    withUnsafeTemporaryAllocation(byteCount: 4 * columns, alignment: 64) { copy in
+      copy.copyMemory(from: UnsafeRawBufferPointer(start: x, count: 4 * columns))
+      guard let aligned = copy.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+      let (input, output) = (Shared(UnsafePointer(aligned)), Shared(y))
+      workers.forEachChunk(of: rows, by: (rows + workers.count - 1) / workers.count) { range in
+        table.pointee.bf16_matvec(
+          weights.base + 2 * range.lowerBound * columns,
+          range.count,
+          columns,
+          input.value,
+          output.value + range.lowerBound
+        )
+      }
     }
   }
 }

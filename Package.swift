@@ -31,13 +31,17 @@ let package = Package(
     // MARK: - Foundations
     .target(name: "Diagnostics"),
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
+    .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
     .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
 
     // MARK: - Compressed weights
     .target(name: "Quantization", dependencies: ["Diagnostics", "Tensors", "LinearAlgebra"]),
-    .target(name: "TernaryCode", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
+    .target(
+      name: "TernaryCode",
+      dependencies: ["Diagnostics", "Tensors", "Kernels", "CKernels"]
+    ),
     .target(
       name: "CompressedFolder",
       dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization", "CZlib"]
@@ -47,8 +51,7 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: [
-        "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
-        "CompressedFolder", "CKernels",
+        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "TernaryCode", "CompressedFolder",
       ]
     ),
     .target(
@@ -65,7 +68,7 @@ let package = Package(
     ),
     .target(
       name: "KernelBenchmark",
-      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "CKernels"]
+      dependencies: ["Diagnostics", "Tensors", "Kernels", "TernaryCode", "CKernels"]
     ),
     .target(
       name: "EmbeddedModel",
@@ -76,8 +79,10 @@ let package = Package(
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Tensors", "Tokenization", "Corpus", "Quantization", "TernaryCode", "Models",
-        "Compression", "Evaluation", "Generation", "KernelBenchmark", "EmbeddedModel",
+        "Diagnostics", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
+        "TernaryCode",
+        "CompressedFolder", "Models", "Compression", "Evaluation", "Generation", "KernelBenchmark",
+        "EmbeddedModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -92,7 +97,7 @@ let package = Package(
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
     .testTarget(
       name: "TernaryCodeTests",
-      dependencies: ["TernaryCode", "CKernels", "TestSupport"]
+      dependencies: ["TernaryCode", "Kernels", "CKernels", "TestSupport"]
     ),
     .testTarget(
       name: "ModelsTests",

@@ -1,5 +1,6 @@
 import CKernels
 import Diagnostics
+import Kernels
 import Tensors
 import TernaryCode
 

@@ -1,13 +1,14 @@
 import CompressedFolder
 import Diagnostics
+import Kernels
 import LinearAlgebra
 import Tensors
 
-/// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`, float32 arithmetic whatever the
-/// weights are stored as.
+/// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`.
 ///
-/// The weights stay as they are stored, mapped from their file; a panel of rows at a time is
-/// expanded to float32, and all tokens are multiplied with it by the BLAS.
+/// The weights stay as they are stored, mapped from their file. A single token is multiplied by a
+/// kernel that decodes as it multiplies; for several, or where `Execution` asks for exactness, a
+/// panel of rows at a time is expanded to float32 and multiplied by the BLAS.
 public struct Linear: Sendable {
   /// What the weights are stored as.
   public enum Storage: Sendable {
@@ -23,19 +24,22 @@ public struct Linear: Sendable {
   public let columns: Int
   /// The weights.
   public let storage: Storage
+  private let execution: Execution
 
   /// A matrix `[rows, columns]` of floating-point numbers.
   ///
   /// - Throws: `InputError` if `tensor` is not a matrix of F32, F16 or BF16 numbers.
-  public init(_ tensor: TensorView) throws(InputError) {
+  public init(_ tensor: TensorView, execution: Execution = .exact) throws(InputError) {
     try tensor.requireFloatingPoint()
+    self.execution = execution
     rows = tensor.rowCount
     columns = tensor.rowLength
     storage = .plain(tensor)
   }
 
   /// A compressed matrix.
-  public init(_ matrix: CompressedMatrix) {
+  public init(_ matrix: CompressedMatrix, execution: Execution = .exact) {
+    self.execution = execution
     switch matrix {
     case .ternary(let ternary): (rows, columns) = (ternary.rows, ternary.columns)
     case .grid(let grid): (rows, columns) = (grid.rows, grid.columns)
@@ -49,9 +53,45 @@ public struct Linear: Sendable {
   public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
     precondition(x.columns == columns)
     return try Matrix(rows: x.rows, columns: rows) { (out) throws(InputError) in
+      if x.rows == 1, !execution.isExact, try multiplyFused(x, into: out) { return }
       try multiplyByPanels(x, into: out)
     }
   }
+
+  /// Multiplies one token by a kernel that decodes as it multiplies.
+  ///
+  /// - Returns: whether there is one for this matrix.
+  private func multiplyFused(_ x: Matrix, into out: UnsafeMutablePointer<Float>) throws(InputError)
+    -> Bool
+  {
+    // Waking a thread costs more than a small matrix.
+    let workers = rows * columns < Self.smallMatrix ? Workers(count: 1) : execution.workers
+    switch storage {
+    case .plain(let tensor) where tensor.elementType == .bf16:
+      x.elements.withUnsafeBufferPointer { x in
+        guard let x = x.baseAddress else { return }
+        KernelSet.active.multiplyBF16(
+          tensor.bytes,
+          rows: rows,
+          columns: columns,
+          x,
+          into: out,
+          workers: workers
+        )
+      }
+      return true
+    case .compressed(.ternary(let matrix)) where matrix.isFused:
+      try x.elements.withUnsafeBufferPointer { (x) throws(InputError) in
+        guard let x = x.baseAddress else { return }
+        try matrix.multiply(x, into: out, workers: workers)
+      }
+      return true
+    default: return false
+    }
+  }
+
+  /// Weights of a matrix that one thread multiplies in about the time that it takes to wake another.
+  private static let smallMatrix = 1 << 19
 
   /// A panel of this many floats fits the second-level cache beside the tokens.
   private static let panelElements = 1 << 16

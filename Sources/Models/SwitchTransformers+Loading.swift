@@ -6,10 +6,14 @@ extension SwitchTransformers {
   /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
   ///
   /// - Throws: `InputError` if the folder holds another architecture, or its files are damaged.
-  public static func load(_ folder: URL) throws(InputError) -> SwitchTransformers {
+  public static func load(
+    _ folder: URL,
+    execution: Execution = .exact
+  ) throws(InputError) -> SwitchTransformers {
     let configuration = try SwitchConfiguration.load(folder)
     let checkpoint = try Checkpoint(folder: folder)
-    return try SwitchTransformers(configuration, from: WeightSource(checkpoint))
+    let weights = WeightSource(checkpoint, execution: execution)
+    return try SwitchTransformers(configuration, from: weights)
   }
 }
 

@@ -35,7 +35,7 @@ public struct SwitchTransformers: Sendable {
     encoder = try SwitchStack("encoder", configuration, isDecoder: false, from: weights)
     decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
     if configuration.tiesEmbeddings {
-      head = try Linear(embedding)
+      head = try weights.linear(name, rows: shape[0], columns: shape[1])
     } else {
       let names = ["lm_head.weight", "decoder.lm_head.weight"]
       let name = names.first(where: weights.checkpoint.contains) ?? names[0]

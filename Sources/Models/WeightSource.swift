@@ -6,17 +6,22 @@ import Tensors
 public struct WeightSource: Sendable {
   /// The tensors.
   public let checkpoint: Checkpoint
+  private let execution: Execution
 
-  /// Weights from `checkpoint`.
-  public init(_ checkpoint: Checkpoint) { self.checkpoint = checkpoint }
+  /// Weights from `checkpoint`, multiplied as `execution` tells.
+  public init(_ checkpoint: Checkpoint, execution: Execution = .exact) {
+    self.checkpoint = checkpoint
+    self.execution = execution
+  }
 
   /// The matrix `name` of `rows × columns` weights, in whatever form it is stored.
   ///
   /// - Throws: `InputError` if it is missing, shaped otherwise or damaged.
   public func linear(_ name: String, rows: Int, columns: Int) throws(InputError) -> Linear {
     if CompressedMatrix.exists(name, in: checkpoint) {
-      return Linear(try CompressedMatrix(name, rows: rows, columns: columns, in: checkpoint))
+      let matrix = try CompressedMatrix(name, rows: rows, columns: columns, in: checkpoint)
+      return Linear(matrix, execution: execution)
     }
-    return try Linear(checkpoint.tensor(name, shape: [rows, columns]))
+    return try Linear(checkpoint.tensor(name, shape: [rows, columns]), execution: execution)
   }
 }

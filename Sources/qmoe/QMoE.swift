@@ -1,7 +1,7 @@
 import ArgumentParser
 import Diagnostics
 import Foundation
-import TernaryCode
+import Kernels
 
 @main
 struct QMoE: ParsableCommand {

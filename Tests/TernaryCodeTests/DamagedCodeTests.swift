@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import Tensors
 import TernaryCode
 import Testing

@@ -1,6 +1,7 @@
 import CKernels
 import Diagnostics
 import Foundation
+import Kernels
 import Tensors
 import TernaryCode
 import Testing

@@ -45,6 +45,9 @@ struct Generate: ParsableCommand {
   @Option(help: "Seed of the choices.")
   var seed: UInt64 = 0
 
+  @Flag(help: "Multiply in float32 throughout; fused kernels round activations to 8 bits.")
+  var exact = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -59,7 +62,10 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
-    let model = try SwitchTransformers.load(folder)
+    let model = try SwitchTransformers.load(
+      folder,
+      execution: exact ? .exact : .fused(common.workers)
+    )
     let tokenizer = try loadTokenizer(folder, model: model)
     let input = tokenizer.encode(prompt)
     var generator = Generator(

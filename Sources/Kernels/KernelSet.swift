@@ -5,7 +5,7 @@ import Foundation
 /// The kernels of one instruction set.
 public struct KernelSet: Sendable {
   // The table is a constant of the C library.
-  nonisolated(unsafe) let table: UnsafePointer<qmoe_kernels>
+  nonisolated(unsafe) package let table: UnsafePointer<qmoe_kernels>
 
   /// Its name: `scalar`, `avx2` or `avx512`.
   public var name: String { String(cString: table.pointee.name) }

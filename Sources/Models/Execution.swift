@@ -1,0 +1,20 @@
+import Tensors
+
+/// How a model multiplies a single token, which is what generation does.
+///
+/// Several tokens at a time are always multiplied in float32.
+public struct Execution: Sendable {
+  /// Threads that share the rows of a matrix.
+  public var workers: Workers
+  /// Whether single tokens are multiplied in float32 too, not by the fused kernels, which round
+  /// activations to 8 bits before they meet compressed weights.
+  public var isExact: Bool
+
+  /// Fused kernels, on the threads of `workers`.
+  public static func fused(_ workers: Workers) -> Execution {
+    Execution(workers: workers, isExact: false)
+  }
+
+  /// Float32 throughout, on one thread.
+  public static let exact = Execution(workers: Workers(count: 1), isExact: true)
+}

@@ -22,6 +22,29 @@ public enum CompressedMatrix: Sendable {
     checkpoint.contains(name + Part.codes.rawValue)
   }
 
+  /// The matrix whose codes the tensor `tensor` holds; `nil` if it is another part or none.
+  static func name(ofCodes tensor: String) -> String? {
+    guard tensor.hasSuffix(Part.codes.rawValue) else { return nil }
+    return String(tensor.dropLast(Part.codes.rawValue.count))
+  }
+
+  /// Whether the tensor `tensor` is a part of a compressed matrix.
+  static func isPart(_ tensor: String, in checkpoint: Checkpoint) -> Bool {
+    Part.allCases.contains { part in
+      tensor.hasSuffix(part.rawValue)
+        && exists(String(tensor.dropLast(part.rawValue.count)), in: checkpoint)
+    }
+  }
+
+  /// Means of the low and of the high levels of the matrix `name`.
+  static func meanLevels(_ name: String, in checkpoint: Checkpoint) throws(InputError) -> [Double] {
+    let levels = try checkpoint.tensor(name + Part.levels.rawValue).floats()
+    return [0, 1].map { side in
+      let values = stride(from: side, to: levels.count, by: 2).map { Double(levels[$0]) }
+      return values.reduce(0, +) / Double(max(1, values.count))
+    }
+  }
+
   /// Opens the matrix `name` of `checkpoint`, which must have `rows × columns` weights.
   ///
   /// - Throws: `InputError` if a part is missing, shaped otherwise or damaged.
@@ -31,6 +54,34 @@ public enum CompressedMatrix: Sendable {
     columns: Int,
     in checkpoint: Checkpoint
   ) throws(InputError) {
+    let layout = try Self.layout(of: name, in: checkpoint)
+    guard layout.rows == rows, layout.columns == columns else {
+      throw InputError(
+        .invalidValue,
+        at: try checkpoint.tensor(name + Part.codes.rawValue).place,
+        expected: "\(rows) × \(columns) weights",
+        found: "\(layout.rows) × \(layout.columns)",
+        remedy: "The matrix does not fit the model's config.json"
+      )
+    }
+    try self.init(name, layout, in: checkpoint)
+  }
+
+  /// Opens the matrix `name` of `checkpoint` with whatever size it has.
+  ///
+  /// - Throws: `InputError` if a part is missing, shaped otherwise or damaged.
+  public static func open(
+    _ name: String,
+    in checkpoint: Checkpoint
+  ) throws(InputError) -> (layout: MatrixLayout, matrix: CompressedMatrix) {
+    let layout = try layout(of: name, in: checkpoint)
+    return (layout, try CompressedMatrix(name, layout, in: checkpoint))
+  }
+
+  private static func layout(
+    of name: String,
+    in checkpoint: Checkpoint
+  ) throws(InputError) -> MatrixLayout {
     let codes = try checkpoint.tensor(name + Part.codes.rawValue)
     guard let text = checkpoint.metadata(ofFileWith: codes.name)[name] else {
       throw InputError(
@@ -40,16 +91,16 @@ public enum CompressedMatrix: Sendable {
         found: "none"
       )
     }
-    let layout = try MatrixLayout(text: text, place: "\(codes.file): metadata of '\(name)'")
-    guard layout.rows == rows, layout.columns == columns else {
-      throw InputError(
-        .invalidValue,
-        at: codes.place,
-        expected: "\(rows) × \(columns) weights",
-        found: "\(layout.rows) × \(layout.columns)",
-        remedy: "The matrix does not fit the model's config.json"
-      )
-    }
+    return try MatrixLayout(text: text, place: "\(codes.file): metadata of '\(name)'")
+  }
+
+  private init(
+    _ name: String,
+    _ layout: MatrixLayout,
+    in checkpoint: Checkpoint
+  ) throws(InputError) {
+    let codes = try checkpoint.tensor(name + Part.codes.rawValue)
+    let (rows, columns) = (layout.rows, layout.columns)
     let groups = (columns + layout.groupSize - 1) / layout.groupSize
     let levels = try checkpoint.tensor(name + Part.levels.rawValue, shape: [rows, groups, 2])
     try Self.require(.u8, codes)
@@ -110,6 +161,43 @@ public enum CompressedMatrix: Sendable {
     switch self {
     case .ternary(let matrix): try matrix.expand(range, into: out)
     case .grid(let matrix): matrix.expand(range, into: out)
+    }
+  }
+
+  /// How often each symbol occurs.
+  ///
+  /// - Throws: `InputError` if the codes are damaged.
+  public func symbolCounts() throws(InputError) -> [Int] {
+    switch self {
+    case .ternary(let matrix):
+      let statistics = TernaryStatistics(try matrix.symbols())
+      return [statistics.negatives, statistics.zeros, statistics.positives]
+    case .grid(let matrix): return matrix.symbolCounts
+    }
+  }
+
+  /// How many weights are 0.
+  ///
+  /// - Throws: `InputError` if the codes are damaged.
+  func zeroCount() throws(InputError) -> Int {
+    if case .ternary = self { return try symbolCounts()[1] }
+    let (rows, columns) = size
+    var row = [Float](repeating: 0, count: columns)
+    var zeros = 0
+    for index in 0..<rows {
+      try row.withUnsafeMutableBufferPointer { (buffer) throws(InputError) in
+        if let base = buffer.baseAddress { try expand(index..<index + 1, into: base) }
+      }
+      zeros += row.count { $0 == 0 }
+    }
+    return zeros
+  }
+
+  /// Rows and columns.
+  public var size: (rows: Int, columns: Int) {
+    switch self {
+    case .ternary(let matrix): (matrix.rows, matrix.columns)
+    case .grid(let matrix): (matrix.rows, matrix.columns)
     }
   }
 

@@ -59,7 +59,7 @@ public final class ExpertShardWriter {
     sizes.header = writer.position
   }
 
-  /// Appends one expert.
+  /// Appends one expert: the codes of its matrices, then their offsets and levels.
   ///
   /// - Parameters:
   ///   - matrices: name and content of each of its matrices.
@@ -68,25 +68,39 @@ public final class ExpertShardWriter {
     _ matrices: [(name: String, matrix: EncodedMatrix)],
     isLast: Bool
   ) throws(InputError) {
+    let tables = matrices.reduce(0) {
+      $0 + 4 * $1.matrix.offsets.count + 2 * $1.matrix.levels.count
+    }
     for (index, (name, matrix)) in matrices.enumerated() {
       metadata[name] = matrix.layout.text
-      let (rows, groups) = (matrix.layout.rows, matrix.levels.count / 2 / matrix.layout.rows)
-      try append(name + ".levels", .bf16, [rows, groups, 2], matrix.levels)
-      sizes.levels += matrix.levels.count * 2
+      var end = Self.roundedUp(writer.position + matrix.codes.count, to: 8)
+      if index == matrices.count - 1 {
+        // The format allows no holes: what fills up the page counts as codes. Kernels may read
+        // beyond the last codes of a file, into the tables if those are long enough.
+        end =
+          isLast
+          ? end + Self.roundedUp(max(0, TernaryMatrix.slack - tables), to: 8)
+          : Self.roundedUp(end + tables, to: Self.alignment) - tables
+      }
+      let padding = end - writer.position - matrix.codes.count
+      let bytes = matrix.codes + Array(repeating: 0, count: padding)
+      try append(name + ".codes", .u8, [bytes.count], bytes)
+      sizes.codes += matrix.codes.count
+      sizes.padding += padding
+    }
+    for (name, matrix) in matrices {
       if case .ternary = matrix.layout.code {
         try append(name + ".offsets", .u32, [matrix.offsets.count], matrix.offsets)
         sizes.offsets += matrix.offsets.count * 4
       }
-      let isEnd = index == matrices.count - 1
-      // Codes are padded since the format allows no holes; within an expert to whole words.
-      let alignment = isEnd ? Self.alignment : 8
-      let end = writer.position + matrix.codes.count + (isEnd && isLast ? TernaryMatrix.slack : 0)
-      let padded = (end + alignment - 1) / alignment * alignment - writer.position
-      let bytes = matrix.codes + Array(repeating: 0, count: padded - matrix.codes.count)
-      try append(name + ".codes", .u8, [padded], bytes)
-      sizes.codes += matrix.codes.count
-      sizes.padding += padded - matrix.codes.count
+      let (rows, groups) = (matrix.layout.rows, matrix.levels.count / 2 / matrix.layout.rows)
+      try append(name + ".levels", .bf16, [rows, groups, 2], matrix.levels)
+      sizes.levels += matrix.levels.count * 2
     }
+  }
+
+  private static func roundedUp(_ count: Int, to unit: Int) -> Int {
+    (count + unit - 1) / unit * unit
   }
 
   private func append<T: FixedWidthInteger>(

@@ -1,6 +1,6 @@
 import Diagnostics
 import Foundation
-import Quantization
+import Tensors
 
 /// The `quantization_config` in the `config.json` of a compressed folder: how it was made.
 public struct QuantizationConfig: Codable, Sendable, Equatable {
@@ -35,6 +35,17 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
     case formatVersion = "format_version"
     case algorithm, bits, symmetric
     case groupSize = "group_size"
+  }
+
+  /// Reads the configuration in the `config.json` of `folder`.
+  ///
+  /// - Returns: `nil` for a model that is not quantized.
+  /// - Throws: `InputError` if the file is missing or malformed, or the model was quantized by
+  ///   another tool or version.
+  public static func load(_ folder: URL) throws(InputError) -> QuantizationConfig? {
+    let path = folder.appending(path: "config.json").path
+    let bytes = try MappedFile(path: path).bytes
+    return try read(from: Data(bytes.buffer), path: path)
   }
 
   /// Reads the configuration from `json`, the content of the `config.json` at `path`.

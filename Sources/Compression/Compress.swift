@@ -63,6 +63,10 @@ public struct CompressionJob: Sendable {
         remedy: "Give the original checkpoint"
       )
     }
+    for name in checkpoint.names where !name.contains(".experts.") {
+      // Experts are checked as they are compressed.
+      try checkpoint.tensor(name).requireFinite()
+    }
     let writer = try CompressedFolderWriter(output, expertShards: names.count)
     do throws(InputError) {
       var report = CompressionReport()

@@ -152,7 +152,9 @@ final class CompressedFolderWriter {
 }
 
 /// Bytes of all files in `folder`.
-func folderByteCount(_ folder: URL) throws(InputError) -> Int {
+///
+/// - Throws: `InputError` if it cannot be listed.
+public func folderByteCount(_ folder: URL) throws(InputError) -> Int {
   do {
     return try FileManager.default.contentsOfDirectory(
       at: folder,

@@ -2,7 +2,6 @@ import Corpus
 import Diagnostics
 import Foundation
 import Models
-import Synchronization
 import Tensors
 
 /// How well a model predicts given labels.
@@ -32,15 +31,12 @@ public struct Evaluation: Codable, Sendable, Equatable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> Evaluation {
     let start = ContinuousClock.now
-    let done = Mutex(0)
+    let done = Counter()
     let losses = try workers.map(samples.count) { (index) throws(InputError) -> [Double] in
       let sample = samples[index]
       let logits = try model.logits(input: sample.inputIDs, labels: sample.labels)
       let losses = try negativeLogLikelihoods(logits, labels: sample.labels)
-      done.withLock { done in
-        done += 1
-        progress(ProgressReport("evaluating", done, of: samples.count, "sequences"))
-      }
+      done.add { progress(ProgressReport("evaluating", $0, of: samples.count, "sequences")) }
       return losses
     }
     // Summed in the order of the data, whatever thread made which.

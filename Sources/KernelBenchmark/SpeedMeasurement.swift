@@ -28,9 +28,9 @@ public struct SpeedMeasurement: Codable, Sendable {
   public var bf16GigabytesPerSecond: Double
   /// Gigabytes that a plain read of the same memory gets in a second, on one thread.
   public var readGigabytesPerSecond: Double
-  /// Stored bits per weight: codes and offsets, without levels.
+  /// Stored bits per weight: codes and offsets, without levels; the mean of the matrices.
   public var rate: Double
-  /// Order-0 entropy of the symbols, in bits per weight.
+  /// Order-0 entropy of the first matrix's symbols, in bits per weight.
   public var entropy: Double
 
   enum CodingKeys: String, CodingKey {
@@ -51,17 +51,12 @@ public struct Contest: Sendable {
   public var compressed: [TernaryMatrix]
   /// Matrices of bfloat16 numbers, `[rows, columns]`.
   public var plain: [ByteView]
-  /// Stored bits per weight of the codes.
-  public var rate: Double
-  /// Entropy of the symbols in bits per weight.
-  public var entropy: Double
 
-  /// A contest between the given matrices.
-  public init(compressed: [TernaryMatrix], plain: [ByteView], rate: Double, entropy: Double) {
+  /// A contest between matrices of the same shape.
+  public init(compressed: [TernaryMatrix], plain: [ByteView]) {
+    precondition(!compressed.isEmpty && !plain.isEmpty)
     self.compressed = compressed
     self.plain = plain
-    self.rate = rate
-    self.entropy = entropy
   }
 
   /// Times both in turn, a whole rotation each, `repetitions` times after one that does not count.
@@ -88,6 +83,7 @@ public struct Contest: Sendable {
     }
     let weights = Double(rows * columns)
     let (fast, slow) = (median(times.compressed), median(times.plain))
+    let stored = compressed.reduce(0) { $0 + $1.codedByteCount } / compressed.count
     return SpeedMeasurement(
       shape: "\(rows)x\(columns)",
       tokens: 1,
@@ -102,8 +98,8 @@ public struct Contest: Sendable {
       ratioToBF16: slow / fast,
       bf16GigabytesPerSecond: 2e-9 * weights / slow,
       readGigabytesPerSecond: 2e-9 * weights / median(times.read),
-      rate: rate,
-      entropy: entropy
+      rate: 8 * Double(stored) / weights,
+      entropy: TernaryStatistics(try compressed[0].symbols()).entropy
     )
   }
 

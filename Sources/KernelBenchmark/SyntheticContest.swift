@@ -38,9 +38,7 @@ extension Contest {
     let bytes = [UInt8](repeating: 0x3c, count: 2 * rows * columns)
     self.init(
       compressed: compressed,
-      plain: (0..<max(2, (256 << 20) / bytes.count)).map { _ in ByteView(copying: bytes) },
-      rate: Double(encoded.codes.count * 8 + encoded.offsets.count * 32) / Double(symbols.count),
-      entropy: TernaryStatistics(symbols).entropy
+      plain: (0..<max(2, (256 << 20) / bytes.count)).map { _ in ByteView(copying: bytes) }
     )
   }
 

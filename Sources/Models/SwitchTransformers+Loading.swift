@@ -1,3 +1,4 @@
+import CompressedFolder
 import Diagnostics
 import Foundation
 import Tensors
@@ -49,6 +50,8 @@ extension SwitchConfiguration {
         remedy: "This version of qmoe runs SwitchTransformers models only"
       )
     }
+    // Throws for models that another tool, or another version of this one, quantized.
+    _ = try QuantizationConfig.read(from: json, path: path)
     return try SwitchConfiguration(json: json, path: path)
   }
 }

@@ -100,6 +100,16 @@ public struct SwitchTransformers: Sendable {
       let factor = 1 / Float(configuration.modelSize).squareRoot()
       for index in x.elements.indices { x.elements[index] *= factor }
     }
-    return try head(x)
+    let logits = try head(x)
+    if let index = logits.elements.firstIndex(where: { !$0.isFinite }) {
+      throw InputError(
+        .invalidValue,
+        at: "logits after token \(index / logits.columns)",
+        expected: "finite numbers",
+        found: "\(logits.elements[index])",
+        remedy: "Run `qmoe verify` on the model's folder"
+      )
+    }
+    return logits
   }
 }

@@ -103,12 +103,9 @@ public struct PackedGrid: Sendable {
   /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
   public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
-    let stride = Self.bytesPerRow(columns: columns, bits: bits)
     let size = grid.groupSize(columns: columns)
     let groups = grid.groups(columns: columns)
-    let mask = UInt16(1 << bits - 1)
     for row in range {
-      let bytes = codes.base + row * stride
       let target = out + (row - range.lowerBound) * columns
       for group in 0..<groups {
         let (low, high) = levels(at: row * groups + group)
@@ -118,14 +115,28 @@ public struct PackedGrid: Sendable {
           isSymmetric: grid.isSymmetric
         )
         for column in group * size..<min(columns, (group + 1) * size) {
-          let bit = column * bits
-          var window = UInt16(bytes.load(fromByteOffset: bit / 8, as: UInt8.self))
-          if bit % 8 + bits > 8 {
-            window |= UInt16(bytes.load(fromByteOffset: bit / 8 + 1, as: UInt8.self)) << 8
-          }
-          target[column] = quantizer.value(UInt8(window >> UInt16(bit % 8) & mask))
+          target[column] = quantizer.value(symbol(row: row, column: column))
         }
       }
     }
+  }
+
+  /// How often each symbol occurs.
+  public var symbolCounts: [Int] {
+    var counts = [Int](repeating: 0, count: grid.alphabet.count)
+    for row in 0..<rows {
+      for column in 0..<columns { counts[Int(symbol(row: row, column: column))] += 1 }
+    }
+    return counts
+  }
+
+  private func symbol(row: Int, column: Int) -> UInt8 {
+    let bytes = codes.base + row * Self.bytesPerRow(columns: columns, bits: bits)
+    let bit = column * bits
+    var window = UInt16(bytes.load(fromByteOffset: bit / 8, as: UInt8.self))
+    if bit % 8 + bits > 8 {
+      window |= UInt16(bytes.load(fromByteOffset: bit / 8 + 1, as: UInt8.self)) << 8
+    }
+    return UInt8(window >> UInt16(bit % 8) & UInt16(1 << bits - 1))
   }
 }

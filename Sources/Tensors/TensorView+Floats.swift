@@ -42,15 +42,36 @@ extension TensorView {
       filled = count
     }
     if let index = values.firstIndex(where: { !$0.isFinite }) {
-      throw InputError(
-        .invalidValue,
-        at: "\(place), element \(index)",
-        expected: "finite numbers",
-        found: "\(values[index])",
-        remedy: "The checkpoint is damaged or was saved from a diverged training run"
-      )
+      throw notFinite(values[index], at: index)
     }
     return values
+  }
+
+  /// Checks that all elements are finite, without holding them; integers always are.
+  ///
+  /// - Throws: `InputError` naming the first element that is not.
+  public func requireFinite() throws(InputError) {
+    guard isFloatingPoint, count > 0 else { return }
+    var row = [Float](repeating: 0, count: rowLength)
+    for index in 0..<rowCount {
+      row.withUnsafeMutableBufferPointer { buffer in
+        if let base = buffer.baseAddress { expandRows(index..<index + 1, into: base) }
+      }
+      // 0 · x is 0 for finite numbers only, and sums of it need no branches.
+      if row.reduce(0, { $0 + $1 * 0 }) == 0 { continue }
+      let column = row.firstIndex { !$0.isFinite } ?? 0
+      throw notFinite(row[column], at: index * rowLength + column)
+    }
+  }
+
+  private func notFinite(_ value: Float, at index: Int) -> InputError {
+    InputError(
+      .invalidValue,
+      at: "\(place), element \(index)",
+      expected: "finite numbers",
+      found: "\(value)",
+      remedy: "The checkpoint is damaged or was saved from a diverged training run"
+    )
   }
 
   /// The tensor as a matrix of its rows.

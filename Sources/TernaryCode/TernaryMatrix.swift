@@ -138,6 +138,12 @@ public struct TernaryMatrix: Sendable {
     }
   }
 
+  /// Stored bytes of codes and offsets, without the levels.
+  public var codedByteCount: Int {
+    let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
+    return Int(UInt32(littleEndian: end)) + offsets.count
+  }
+
   /// Level groups of a row.
   var groups: Int { (columns + levelGroupSize - 1) / levelGroupSize }
   /// Groups of rows that are decoded together.

@@ -10,6 +10,13 @@ import Foundation
 public struct Tokenizer: Sendable {
   private let vocabulary: Vocabulary
 
+  /// Whether `folder` holds a tokenizer.
+  public static func exists(in folder: URL) -> Bool {
+    ["tokenizer.json", "spiece.model"].contains {
+      FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+    }
+  }
+
   /// The tokenizer in a checkpoint's `folder`: that of `tokenizer.json`, or of `spiece.model` if
   /// there is no such file. With `spiece.model`, `extra_ids` in `tokenizer_config.json` says how many
   /// sentinels there are; 100 if it does not.

@@ -32,14 +32,15 @@ import Testing
     }
   }
 
-  @Test func widthIsTheSmallest() throws {
+  @Test func widthIsNearTheSmallest() throws {
     for zeros in [0.1, 0.6, 0.8, 0.9, 0.97] {
       let random = RandomTernary(rows: 128, columns: 512, zeros: zeros, seed: 3)
       let chosen = try random.encoded()
       for width in 0...6 {
-        // The choice looks at bits; tiles are rounded up to bytes.
+        // Within 2 %. The choice looks at bits; tiles are rounded up to bytes.
         let other = try random.encoded(width: width)
-        #expect(chosen.codes.count <= other.codes.count + 2 * chosen.offsets.count)
+        let limit = Double(other.codes.count) * 1.02 + Double(2 * chosen.offsets.count)
+        #expect(Double(chosen.codes.count) <= limit)
       }
     }
   }

@@ -103,16 +103,17 @@ struct Compress: ParsableCommand {
       seed: seed,
       limit: samples
     )
-    let report = try compress(
-      CompressionJob(
-        model: folder,
-        output: URL(userPath: output),
-        options: options,
-        workers: common.workers
-      ),
-      source: source,
-      samples: data
+    let job = CompressionJob(
+      model: folder,
+      output: URL(userPath: output),
+      options: options,
+      workers: common.workers
     )
+    let display = ProgressDisplay()
+    let interrupts = InterruptCleanup(removing: job.partialOutput)
+    let report = try compress(job, source: source, samples: data, progress: display.handler)
+    interrupts.cancel()
+    display.finish()
     if common.json {
       try Console.print(json: report)
     } else {
@@ -154,30 +155,26 @@ struct Compress: ParsableCommand {
   }
 }
 
-/// Runs a job with progress on standard error; an interrupt leaves nothing behind.
+/// Runs a job; sentinels are told by the model's tokenizer.
 func compress(
   _ job: CompressionJob,
   source: SwitchTransformers,
-  samples: [Sample]
+  samples: [Sample],
+  progress: @escaping ProgressReport.Handler
 ) throws(InputError) -> CompressionReport {
-  let display = ProgressDisplay()
-  let interrupts = InterruptCleanup(removing: job.partialOutput)
-  defer {
-    display.finish()
-    interrupts.cancel()
-  }
-  // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far.
   let count = source.configuration.vocabularySize
   let sentinels: Set<Int>
-  if let tokenizer = try? Tokenizer(folder: job.model) {
-    sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) }.prefix(count))
+  if Tokenizer.exists(in: job.model) {
+    let tokenizer = try loadTokenizer(job.model, model: source)
+    sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) })
   } else {
+    // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far.
     sentinels = Set(max(0, count - 100)..<count)
   }
   let masks = job.options.masksSpecialTokens
   return try job.run(
     samples: samples,
     isSentinel: { masks && sentinels.contains($0) },
-    progress: display.handler
+    progress: progress
   )
 }

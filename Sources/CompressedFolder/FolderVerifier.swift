@@ -1,0 +1,123 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+/// Checks a model's folder: sizes and checksums of all shards, and that everything in them can be
+/// decoded.
+public struct FolderVerifier: Sendable {
+  private let folder: URL
+  private let workers: Workers
+  private let progress: ProgressReport.Handler
+
+  /// A verifier of `folder`.
+  public init(_ folder: URL, workers: Workers, progress: @escaping ProgressReport.Handler) {
+    self.folder = folder
+    self.workers = workers
+    self.progress = progress
+  }
+
+  /// What is wrong, a sentence each; empty for a sound folder.
+  public func problems() -> [String] {
+    do throws(InputError) {
+      let shards = try checksummedShards()
+      let files = shards.keys.sorted()
+      let done = Counter()
+      let problems = workers.map(files.count) { index in
+        let problems = shards[files[index]].map { self.problems(of: files[index], $0) } ?? []
+        done.add { progress(ProgressReport("checking sums", $0, of: files.count, "shards")) }
+        return problems
+      }
+      let found = strayShards(besides: files) + problems.flatMap(\.self)
+      // Decoding what is known to be damaged would say the same less precisely.
+      return found.isEmpty ? try contentProblems() : found
+    } catch {
+      return [error.description]
+    }
+  }
+
+  /// The shards whose checksums the index keeps; none for a model that is not compressed.
+  private func checksummedShards() throws(InputError) -> [String: FolderIndex.Shard] {
+    let url = folder.appending(path: Checkpoint.indexFile)
+    guard FileManager.default.fileExists(atPath: url.path) else { return [:] }
+    struct Index: Decodable { var qmoe_shards: [String: FolderIndex.Shard]? }
+    do {
+      let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: url))
+      return index.qmoe_shards ?? [:]
+    } catch {
+      throw InputError(
+        .malformed,
+        at: url.path,
+        expected: "an index of shards",
+        found: error.shortDescription
+      )
+    }
+  }
+
+  /// Shards that lie in the folder but not in its index.
+  private func strayShards(besides files: [String]) -> [String] {
+    guard !files.isEmpty else { return [] }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".safetensors") && !files.contains($0) }.sorted().map {
+      "\(folder.appending(path: $0).path): not in the index; it belongs to another model"
+    }
+  }
+
+  private func problems(of file: String, _ shard: FolderIndex.Shard) -> [String] {
+    let path = folder.appending(path: file).path
+    do throws(InputError) {
+      let bytes = try MappedFile(path: path).bytes
+      guard bytes.count == shard.bytes else {
+        return ["\(path): expected \(shard.bytes) bytes, found \(bytes.count)"]
+      }
+      let header = try SafetensorsHeader(of: bytes, path: path)
+      let entries = header.entries.sorted {
+        ($0.value.range.lowerBound, $0.value.range.upperBound)
+          < ($1.value.range.lowerBound, $1.value.range.upperBound)
+      }
+      var problems: [String] = []
+      let start = checksum(of: bytes[0..<header.dataOffset].buffer)
+      if hexadecimal(start) != shard.headerChecksum {
+        problems.append("\(path): the header is damaged (its checksum differs)")
+      }
+      let sums = shard.tensorChecksums
+      guard sums.utf8.count == 8 * entries.count else {
+        return problems + [
+          "\(path): expected \(sums.utf8.count / 8) tensors, found \(entries.count)"
+        ]
+      }
+      for (position, (name, entry)) in entries.enumerated() {
+        let data = bytes[
+          header.dataOffset + entry.range.lowerBound..<header.dataOffset + entry.range.upperBound
+        ]
+        let expected = sums.dropFirst(8 * position).prefix(8)
+        if hexadecimal(checksum(of: data.buffer)) != expected {
+          problems.append("\(path): tensor '\(name)' is damaged (its checksum differs)")
+        }
+      }
+      return problems
+    } catch {
+      return [error.description]
+    }
+  }
+
+  /// What is wrong with the content of the tensors: numbers that are not finite, codes that cannot
+  /// be decoded.
+  private func contentProblems() throws(InputError) -> [String] {
+    let checkpoint = try Checkpoint(folder: folder)
+    let names = checkpoint.names
+    let done = Counter()
+    return workers.map(names.count) { index -> String? in
+      defer { done.add { progress(ProgressReport("decoding", $0, of: names.count, "tensors")) } }
+      do throws(InputError) {
+        if let matrix = CompressedMatrix.name(ofCodes: names[index]) {
+          try CompressedMatrix.open(matrix, in: checkpoint).matrix.validate()
+        } else {
+          try checkpoint.tensor(names[index]).requireFinite()
+        }
+        return nil
+      } catch {
+        return error.description
+      }
+    }.compactMap(\.self)
+  }
+}

@@ -215,11 +215,13 @@ extension SafetensorsHeader {
       var product = type.byteCount
       for dimension in shape {
         guard dimension >= 0 else { return nil }
-        let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+        // An empty tensor's other dimensions may not overflow either: some of them are multiplied
+        // without the empty one later.
+        let (next, overflow) = product.multipliedReportingOverflow(by: max(1, dimension))
         if overflow { return nil }
         product = next
       }
-      return product
+      return shape.contains(0) ? 0 : product
     }
   }
 }

@@ -101,7 +101,14 @@ let package = Package(
     ),
     .testTarget(
       name: "ModelsTests",
-      dependencies: ["Models", "Evaluation", "Generation", "TestSupport"]
+      dependencies: ["Models", "Corpus", "Evaluation", "Generation", "TestSupport"]
+    ),
+    .testTarget(
+      name: "CompressionTests",
+      dependencies: [
+        "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
+        "Tensors", "Tokenization", "TestSupport",
+      ]
     ),
   ],
   swiftLanguageModes: [.v6],

@@ -79,9 +79,8 @@ public struct Compressor: Sendable {
     _ store: (CompressedLayer) throws(InputError) -> Void
   ) throws(InputError) -> HiddenStates {
     let states = HiddenStates(lengths: ids.map(\.count), columns: model.configuration.modelSize)
-    let model = model
     try workers.forEach(ids.count) { (index) throws(InputError) in
-      states[sequence: index] = try model.embed(ids[index])
+      states[sequence: index] = try stack.embed(ids[index])
     }
     for (index, layer) in stack.layers.enumerated() {
       try attend(states, layer: layer, stack: stack, encoded: encoded)

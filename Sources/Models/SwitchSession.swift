@@ -22,7 +22,7 @@ public struct SwitchSession: Sendable {
   ///
   /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
   public mutating func advance(_ ids: [Int]) throws(InputError) -> Matrix {
-    var x = try model.embed(ids)
+    var x = try model.decoder.embed(ids)
     let end = position + ids.count
     let bias = model.decoder.bias(queries: position..<end, keys: end)
     for (index, layer) in model.decoder.layers.enumerated() {

@@ -1,8 +1,10 @@
 import Diagnostics
 import Tensors
 
-/// The encoder or the decoder: its layers, the position bias that they share, the last norm.
+/// The encoder or the decoder: its embedding, its layers, the position bias that they share, the last norm.
 public struct SwitchStack: Sendable {
+  /// One row per token id.
+  public let embedding: TensorView
   /// The layers, first to last.
   public var layers: [SwitchLayer]
   let positionBias: RelativePositionBias
@@ -15,6 +17,19 @@ public struct SwitchStack: Sendable {
     isDecoder: Bool,
     from weights: WeightSource
   ) throws(InputError) {
+    // Both stacks share one matrix, which goes by several names, depending on what wrote the
+    // checkpoint; where nothing is tied, each may have its own.
+    let (own, other) = isDecoder ? ("decoder", "encoder") : ("encoder", "decoder")
+    let shared = "shared.weight"
+    let embeddings =
+      configuration.tiesEmbeddings
+      ? [shared, "\(own).embed_tokens.weight", "\(other).embed_tokens.weight"]
+      : ["\(own).embed_tokens.weight", shared]
+    embedding = try weights.checkpoint.tensor(
+      embeddings.first(where: weights.checkpoint.contains) ?? shared,
+      shape: [configuration.vocabularySize, configuration.modelSize]
+    )
+    try embedding.requireFloatingPoint()
     let count = isDecoder ? configuration.decoderLayers : configuration.encoderLayers
     let step = isDecoder ? configuration.decoderSparseStep : configuration.encoderSparseStep
     layers = []
@@ -43,6 +58,27 @@ public struct SwitchStack: Sendable {
       epsilon: configuration.normEpsilon,
       from: weights.checkpoint
     )
+  }
+
+  /// The embeddings of `ids`, `[ids, modelSize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range.
+  public func embed(_ ids: [Int]) throws(InputError) -> Matrix {
+    let vocabulary = 0..<embedding.rowCount
+    for (index, id) in ids.enumerated() where !vocabulary.contains(id) {
+      throw InputError(
+        .invalidValue,
+        at: "token \(index) of the input",
+        expected: "an id in \(vocabulary), the model's vocabulary",
+        found: "\(id)",
+        remedy: "The text was tokenized for another model"
+      )
+    }
+    return Matrix(rows: ids.count, columns: embedding.rowLength) { out in
+      for (row, id) in ids.enumerated() {
+        embedding.expandRows(id..<id + 1, into: out + row * embedding.rowLength)
+      }
+    }
   }
 
   /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`,

@@ -9,8 +9,6 @@ import Tensors
 public struct SwitchTransformers: Sendable {
   /// From `config.json`.
   public let configuration: SwitchConfiguration
-  /// One row per token id.
-  public let embedding: TensorView
   /// Reads the input.
   public var encoder: SwitchStack
   /// Writes the output.
@@ -26,48 +24,23 @@ public struct SwitchTransformers: Sendable {
     from weights: WeightSource
   ) throws(InputError) {
     self.configuration = configuration
-    let shape = [configuration.vocabularySize, configuration.modelSize]
-    // The same matrix goes by several names, depending on what wrote the checkpoint.
-    let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"]
-    let name = names.first(where: weights.checkpoint.contains) ?? names[0]
-    embedding = try weights.checkpoint.tensor(name, shape: shape)
-    try embedding.requireFloatingPoint()
     encoder = try SwitchStack("encoder", configuration, isDecoder: false, from: weights)
     decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
-    if configuration.tiesEmbeddings {
-      head = try weights.linear(name, rows: shape[0], columns: shape[1])
-    } else {
-      let names = ["lm_head.weight", "decoder.lm_head.weight"]
-      let name = names.first(where: weights.checkpoint.contains) ?? names[0]
-      head = try weights.linear(name, rows: shape[0], columns: shape[1])
-    }
-  }
-
-  /// The embeddings of `ids`, `[ids, modelSize]`.
-  ///
-  /// - Throws: `InputError` if an id is out of range.
-  public func embed(_ ids: [Int]) throws(InputError) -> Matrix {
-    for (index, id) in ids.enumerated() where !(0..<configuration.vocabularySize).contains(id) {
-      throw InputError(
-        .invalidValue,
-        at: "token \(index) of the input",
-        expected: "an id in 0..<\(configuration.vocabularySize), the model's vocabulary",
-        found: "\(id)",
-        remedy: "The text was tokenized for another model"
-      )
-    }
-    return Matrix(rows: ids.count, columns: configuration.modelSize) { out in
-      for (row, id) in ids.enumerated() {
-        embedding.expandRows(id..<id + 1, into: out + row * configuration.modelSize)
-      }
-    }
+    let headNames =
+      configuration.tiesEmbeddings
+      ? [decoder.embedding.name] : ["lm_head.weight", "decoder.lm_head.weight"]
+    head = try weights.linear(
+      headNames.first(where: weights.checkpoint.contains) ?? headNames[0],
+      rows: configuration.vocabularySize,
+      columns: configuration.modelSize
+    )
   }
 
   /// The encoder's states for one sequence of token ids, `[ids, modelSize]`.
   ///
   /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
   public func encode(_ ids: [Int]) throws(InputError) -> Matrix {
-    var x = try embed(ids)
+    var x = try encoder.embed(ids)
     let bias = encoder.bias(queries: 0..<ids.count, keys: ids.count)
     for layer in encoder.layers {
       var cache = KeyValueCache()

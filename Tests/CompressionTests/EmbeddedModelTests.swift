@@ -130,7 +130,9 @@ private struct Baseline: Decodable {
       let header = try SafetensorsHeader(of: MappedFile(path: path).bytes, path: path)
       var stretches: [String: [Range<Int>]] = [:]
       for (tensor, entry) in header.entries {
-        let expert = tensor.split(separator: ".").prefix { !$0.hasPrefix("w") }.joined(separator: ".")
+        let expert = tensor.split(separator: ".").prefix { !$0.hasPrefix("w") }.joined(
+          separator: "."
+        )
         stretches[expert, default: []].append(entry.range)
       }
       #expect(stretches.count == 16)

@@ -110,6 +110,7 @@ let package = Package(
         "Tensors", "Tokenization", "TestSupport",
       ]
     ),
+    .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

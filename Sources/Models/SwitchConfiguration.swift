@@ -158,6 +158,14 @@ extension SwitchConfiguration {
       in: 1...many
     )
     normEpsilon = Float(fields.layerNormEpsilon ?? 1e-6)
+    guard normEpsilon >= 0, normEpsilon.isFinite else {
+      throw InputError(
+        .invalidValue,
+        at: path,
+        expected: "layer_norm_epsilon of 0 or more",
+        found: "\(normEpsilon)"
+      )
+    }
     tiesEmbeddings = fields.tieWordEmbeddings ?? true
     let ids = 0...vocabularySize - 1
     padding = try size("pad_token_id", fields.padTokenId ?? 0, in: ids)

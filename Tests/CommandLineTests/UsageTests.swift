@@ -1,0 +1,50 @@
+import Foundation
+import Testing
+
+@Suite struct UsageTests {
+  @Test(arguments: ["compress", "eval", "generate", "inspect", "verify", "bench", "demo"])
+  func helpIsComplete(command: String) throws {
+    let result = try Program.run(command, "--help")
+    #expect(result.status == 0)
+    #expect(result.output.contains("--json"))
+    #expect(result.output.contains("--threads"))
+    #expect(result.output.contains("qmoe \(command)"))
+    #expect(result.output.contains("Example:") || result.output.contains("qmoe \(command) switch"))
+    #expect(try Program.run("--help").output.contains(command))
+  }
+
+  @Test(arguments: [
+    "compress", "compress a", "compress a b --bits 5", "compress a b --method x",
+    "compress a b --samples 0", "compress a b --group-size 0", "compress a b --damping -1",
+    "compress a b --damping nan", "eval a", "eval a --data b --samples -3", "eval a --data",
+    "generate a", "generate a --prompt b --max-tokens 0", "generate a --prompt b --top-p 0",
+    "generate a --prompt b --temperature -1", "generate a --prompt b --seed x", "verify",
+    "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "demo --nonsense",
+    "nonsense",
+  ])
+  func wrongUsageIsTold(arguments: String) throws {
+    let result = try Program.shell("$qmoe \(arguments)")
+    #expect(result.status == 64)
+    #expect(result.output.isEmpty)
+    #expect(result.errors.contains("Usage: qmoe"))
+  }
+
+  @Test func versionIsTold() throws {
+    let result = try Program.run("--version")
+    #expect(result.status == 0 && result.output.first?.isNumber == true)
+  }
+
+  @Test func unknownKernelsAreRefused() throws {
+    let result = try Program.run("verify", "/", environment: ["QMOE_KERNELS": "mmx"])
+    #expect(result.status == 1)
+    #expect(result.errors.contains("QMOE_KERNELS") && result.errors.contains("scalar"))
+  }
+
+  @Test func aReaderThatGoesAwayIsNoCrash() throws {
+    let model = try SmallModel()
+    let result = try Program.shell(
+      "$qmoe inspect \(model.checkpoint.path) --json | head -c 1 > /dev/null; exit ${PIPESTATUS[0]}"
+    )
+    #expect(result.status <= 1)
+  }
+}

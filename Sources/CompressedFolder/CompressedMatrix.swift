@@ -169,9 +169,7 @@ public enum CompressedMatrix: Sendable {
   /// - Throws: `InputError` if the codes are damaged.
   public func symbolCounts() throws(InputError) -> [Int] {
     switch self {
-    case .ternary(let matrix):
-      let statistics = TernaryStatistics(try matrix.symbols())
-      return [statistics.negatives, statistics.zeros, statistics.positives]
+    case .ternary(let matrix): return try matrix.symbolCounts()
     case .grid(let matrix): return matrix.symbolCounts
     }
   }

@@ -134,7 +134,7 @@ extension Inspection.Expert {
         let (layout, compressed) = try CompressedMatrix.open(matrix, in: checkpoint)
         let counts = try compressed.symbolCounts()
         weights += layout.rows * layout.columns
-        entropyBits += Quantization.entropy(ofCounts: counts) * Double(layout.rows * layout.columns)
+        entropyBits += Tensors.entropy(ofCounts: counts) * Double(layout.rows * layout.columns)
         zeroCount += try compressed.zeroCount()
         levels.append(try CompressedMatrix.meanLevels(matrix, in: checkpoint))
         layouts[matrix] = layout.text

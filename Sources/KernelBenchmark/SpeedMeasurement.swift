@@ -99,7 +99,7 @@ public struct Contest: Sendable {
       bf16GigabytesPerSecond: 2e-9 * weights / slow,
       readGigabytesPerSecond: 2e-9 * weights / median(times.read),
       rate: 8 * Double(stored) / weights,
-      entropy: TernaryStatistics(try compressed[0].symbols()).entropy
+      entropy: Tensors.entropy(ofCounts: try compressed[0].symbolCounts())
     )
   }
 

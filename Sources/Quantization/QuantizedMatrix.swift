@@ -1,4 +1,3 @@
-import Foundation
 import Tensors
 
 /// A matrix whose weights are symbols of grids.
@@ -55,16 +54,5 @@ public struct QuantizedMatrix: Sendable, Equatable {
     var counts = [Int](repeating: 0, count: grid.alphabet.count)
     for symbol in symbols { counts[Int(symbol)] += 1 }
     return counts
-  }
-
-  /// How many weights are exactly 0.
-  public var zeros: Int { dequantized().elements.count { $0 == 0 } }
-}
-
-/// The order-0 entropy of symbols that occur `counts` times, in bits per symbol.
-public func entropy(ofCounts counts: [Int]) -> Double {
-  let total = Double(counts.reduce(0, +))
-  return counts.reduce(0) { sum, count in
-    count == 0 ? sum : sum - Double(count) / total * log2(Double(count) / total)
   }
 }

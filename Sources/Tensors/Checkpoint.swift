@@ -56,13 +56,6 @@ public final class Checkpoint: Sendable {
   /// Names of all tensors, sorted.
   public var names: [String] { shardOfTensor.keys.sorted() }
 
-  /// Bytes of all tensors.
-  public var tensorByteCount: Int {
-    shards.values.reduce(0) { sum, shard in
-      sum + shard.header.entries.values.reduce(0) { $0 + $1.range.count }
-    }
-  }
-
   /// Bytes of all the files.
   public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
 

@@ -53,15 +53,6 @@ public struct Matrix: Sendable, Equatable {
     elements[row * columns..<(row + 1) * columns]
   }
 
-  /// The rows `range`, copied.
-  public func rows(_ range: Range<Int>) -> Matrix {
-    Matrix(
-      rows: range.count,
-      columns: columns,
-      elements: Array(elements[range.lowerBound * columns..<range.upperBound * columns])
-    )
-  }
-
   /// The rows named by `indices`, copied in that order.
   public func gathering(_ indices: [Int]) -> Matrix {
     var result: [Float] = []

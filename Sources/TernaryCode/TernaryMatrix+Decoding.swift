@@ -20,6 +20,13 @@ extension TernaryMatrix {
     return symbols
   }
 
+  /// How often −1, 0 and 1 occur.
+  ///
+  /// - Throws: `InputError` if the codes are damaged.
+  public func symbolCounts() throws(InputError) -> [Int] {
+    try symbols().reduce(into: [0, 0, 0]) { counts, symbol in counts[Int(symbol) + 1] += 1 }
+  }
+
   /// Decodes everything, and checks more than a multiplication does: that no nonzero lies beyond the
   /// end of a tile, and that spare bits are 0.
   ///

@@ -63,7 +63,6 @@ import Testing
     let checkpoint = try open()
     #expect(checkpoint.files == ["one.safetensors", "two.safetensors"])
     #expect(try checkpoint.tensor("b").floats() == [2, 3])
-    #expect(checkpoint.tensorByteCount == 12)
   }
 
   @Test func aFolderWithoutACheckpointIsRefused() {

@@ -13,7 +13,12 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "qmoe", targets: ["qmoe"]),
-    .library(name: "QMoE", targets: ["Models", "Compression", "Evaluation", "Generation"]),
+    .library(
+      name: "QMoE",
+      targets: [
+        "Tensors", "Tokenization", "Corpus", "Models", "Compression", "Evaluation", "Generation",
+      ]
+    ),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")

@@ -34,8 +34,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
     let done = Counter()
     let losses = try workers.map(samples.count) { (index) throws(InputError) -> [Double] in
       let sample = samples[index]
-      let logits = try model.logits(input: sample.inputIDs, labels: sample.labels)
-      let losses = try negativeLogLikelihoods(logits, labels: sample.labels)
+      let losses = try Self.losses(model, sample)
       done.add { progress(ProgressReport("evaluating", $0, of: samples.count, "sequences")) }
       return losses
     }
@@ -58,26 +57,40 @@ public struct Evaluation: Codable, Sendable, Equatable {
     )
   }
 
+  /// Positions whose logits are held at a time.
+  private static let block = 512
+
   /// `−log softmax(logits)[label]` at each position whose label is not −100.
-  private static func negativeLogLikelihoods(
-    _ logits: Matrix,
-    labels: [Int]
+  private static func losses(
+    _ model: SwitchTransformers,
+    _ sample: Sample
   ) throws(InputError) -> [Double] {
+    let labels = sample.labels
+    let vocabulary = 0..<model.configuration.vocabularySize
+    for (row, label) in labels.enumerated()
+    where label != Sample.ignoredLabel && !vocabulary.contains(label) {
+      throw InputError(
+        .invalidValue,
+        at: "label \(row) of a sequence",
+        expected: "an id in \(vocabulary), the model's vocabulary",
+        found: "\(label)",
+        remedy: "The data was tokenized for another model"
+      )
+    }
+    let states = try model.decode(input: sample.inputIDs, labels: labels)
     var losses: [Double] = []
-    for (row, label) in labels.enumerated() where label != -100 {
-      guard (0..<logits.columns).contains(label) else {
-        throw InputError(
-          .invalidValue,
-          at: "label \(row) of a sequence",
-          expected: "an id in 0..<\(logits.columns), the model's vocabulary",
-          found: "\(label)",
-          remedy: "The data was tokenized for another model"
-        )
+    for first in stride(from: 0, to: labels.count, by: block) {
+      let rows = (first..<min(labels.count, first + block)).filter {
+        labels[$0] != Sample.ignoredLabel
       }
-      let values = logits[row: row]
-      let largest = values.max() ?? 0
-      let sum = values.reduce(0.0) { $0 + Double(exp($1 - largest)) }
-      losses.append(log(sum) + Double(largest - logits[row, label]))
+      guard !rows.isEmpty else { continue }
+      let logits = try model.logits(states.gathering(rows))
+      for (index, row) in rows.enumerated() {
+        let values = logits[row: index]
+        let largest = values.max() ?? 0
+        let sum = values.reduce(0.0) { $0 + Double(exp($1 - largest)) }
+        losses.append(log(sum) + Double(largest - logits[index, labels[row]]))
+      }
     }
     return losses
   }

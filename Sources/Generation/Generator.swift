@@ -51,7 +51,7 @@ public struct Generator: Sendable {
     var next = model.configuration.decoderStart
     while tokens.count < limit {
       let logits = try session.advance([next])
-      next = sampler.choose(logits.elements)
+      next = sampler.choose(logits)
       tokens.append(next)
       if !onToken(next) || model.configuration.endOfSequence.contains(next) { break }
     }

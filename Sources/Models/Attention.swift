@@ -53,76 +53,92 @@ public struct Attention: Sendable {
   /// - Parameters:
   ///   - x: the queries' inputs, `[tokens, modelSize]`.
   ///   - cache: keys and values, those of `x` itself included where it attends to itself.
-  ///   - bias: added to the scores, `[heads, tokens, cached tokens]`; `-infinity` hides a key. `nil`
-  ///     adds nothing.
+  ///   - bias: of the scores, and which keys are visible; `nil` adds nothing and hides none.
   /// - Returns: `[tokens, modelSize]`.
   func callAsFunction(
     _ x: Matrix,
     cache: KeyValueCache,
-    bias: [Float]?
+    bias: PositionBias?
   ) throws(InputError) -> Matrix {
     let queries = try query(x)
     let inner = heads * headSize
-    let (tokens, keys) = (x.rows, cache.keys.count / inner)
-    let attended = Matrix(rows: tokens, columns: inner) { out in
-      var scores = [Float](repeating: 0, count: tokens * keys)
-      for head in 0..<heads {
-        attend(queries, cache, bias, head: head, scores: &scores, into: out)
+    let keys = cache.keys.count / inner
+    // Scores of so many queries at a time that they do not grow with the square of the length.
+    let block = max(1, min(x.rows, Self.scoreElements / max(1, keys)))
+    let attended = Matrix(rows: x.rows, columns: inner) { out in
+      var scores = [Float](repeating: 0, count: block * keys)
+      scores.withUnsafeMutableBufferPointer { scores in
+        guard let scores = scores.baseAddress else { return }
+        for head in 0..<heads {
+          for first in stride(from: 0, to: x.rows, by: block) {
+            attend(
+              queries,
+              first..<min(x.rows, first + block),
+              cache,
+              bias,
+              head: head,
+              scores: scores,
+              into: out
+            )
+          }
+        }
       }
     }
     return try output(attended)
   }
 
+  private static let scoreElements = 1 << 20
+
+  /// Attends from the queries `rows` with one head; `scores` has room for `[rows, keys]`.
   private func attend(
     _ queries: Matrix,
+    _ rows: Range<Int>,
     _ cache: KeyValueCache,
-    _ bias: [Float]?,
+    _ bias: PositionBias?,
     head: Int,
-    scores: inout [Float],
+    scores: UnsafeMutablePointer<Float>,
     into out: UnsafeMutablePointer<Float>
   ) {
     let inner = heads * headSize
-    let (tokens, keys) = (queries.rows, cache.keys.count / inner)
+    let keys = cache.keys.count / inner
     // Heads lie side by side in each row, so that a head is a block of columns.
     let first = head * headSize
-    scores.withUnsafeMutableBufferPointer { scores in
-      guard let scores = scores.baseAddress else { return }
-      queries.elements.withUnsafeBufferPointer { queries in
-        cache.keys.withUnsafeBufferPointer { keyRows in
-          guard let queries = queries.baseAddress, let keyRows = keyRows.baseAddress else { return }
-          BLAS.multiply(
-            queries + first,
-            tokens: tokens,
-            columns: headSize,
-            xStride: inner,
-            transposed: keyRows + first,
-            rows: keys,
-            wStride: inner,
-            into: scores,
-            yStride: keys
-          )
-        }
-      }
-      bias?.withUnsafeBufferPointer { bias in
-        for index in 0..<tokens * keys { scores[index] += bias[head * tokens * keys + index] }
-      }
-      for token in 0..<tokens {
-        softmax(UnsafeMutableBufferPointer(start: scores + token * keys, count: keys))
-      }
-      cache.values.withUnsafeBufferPointer { valueRows in
-        guard let valueRows = valueRows.baseAddress else { return }
+    queries.elements.withUnsafeBufferPointer { queries in
+      cache.keys.withUnsafeBufferPointer { keyRows in
+        guard let queries = queries.baseAddress, let keyRows = keyRows.baseAddress else { return }
         BLAS.multiply(
-          scores,
-          tokens: tokens,
-          inner: keys,
-          xStride: keys,
-          by: valueRows + first,
+          queries + rows.lowerBound * inner + first,
+          tokens: rows.count,
           columns: headSize,
-          bStride: inner,
-          into: out + first,
-          yStride: inner
+          xStride: inner,
+          transposed: keyRows + first,
+          rows: keys,
+          wStride: inner,
+          into: scores,
+          yStride: keys
         )
       }
+    }
+    for (index, row) in rows.enumerated() {
+      let target = scores + index * keys
+      let visible = bias?.visibleKeys(row: row) ?? keys
+      bias?.add(head: head, row: row, to: target)
+      softmax(UnsafeMutableBufferPointer(start: target, count: visible))
+      (target + visible).update(repeating: 0, count: keys - visible)
+    }
+    cache.values.withUnsafeBufferPointer { valueRows in
+      guard let valueRows = valueRows.baseAddress else { return }
+      BLAS.multiply(
+        scores,
+        tokens: rows.count,
+        inner: keys,
+        xStride: keys,
+        by: valueRows + first,
+        columns: headSize,
+        bStride: inner,
+        into: out + rows.lowerBound * inner + first,
+        yStride: inner
+      )
     }
   }
 }

@@ -25,23 +25,18 @@ struct RelativePositionBias: Sendable {
     self.isBidirectional = isBidirectional
   }
 
-  /// The bias `[heads, queries.count, keys]` for queries at the positions `queries` and keys at
-  /// `0..<keys`. Where attention looks back only, later keys get `-infinity`.
-  func callAsFunction(queries: Range<Int>, keys: Int) -> [Float] {
-    let heads = table.columns
-    var bias = [Float](repeating: -.infinity, count: heads * queries.count * keys)
-    // The bucket depends on the distance alone.
-    let distances = -queries.upperBound...keys
+  /// The bias for queries at the positions `queries` and keys at `0..<keys`.
+  func callAsFunction(queries: Range<Int>, keys: Int) -> PositionBias {
+    let distances = -max(0, queries.upperBound - 1)...max(0, keys - 1 - queries.lowerBound)
     let buckets = distances.map { bucket(of: $0) }
-    for (row, query) in queries.enumerated() {
-      for key in 0..<(isBidirectional ? keys : min(keys, query + 1)) {
-        let bucket = buckets[key - query - distances.lowerBound]
-        for head in 0..<heads {
-          bias[(head * queries.count + row) * keys + key] = table[bucket, head]
-        }
-      }
-    }
-    return bias
+    let values = (0..<table.columns).flatMap { head in buckets.map { table[$0, head] } }
+    return PositionBias(
+      firstQuery: queries.lowerBound,
+      keys: keys,
+      distances: distances,
+      values: values,
+      isBidirectional: isBidirectional
+    )
   }
 
   /// The bucket of a key `distance` tokens after the query (negative: before it).
@@ -61,5 +56,31 @@ struct RelativePositionBias: Sendable {
     // A maximum distance at or below `exact` gives no usable scale: everything far is in the last.
     let step = steps.isFinite ? Int(min(max(steps, 0), Float(count))) : count
     return bucket + min(exact + step, count - 1)
+  }
+}
+
+/// What is added to the scores of some queries: it depends on the distance between query and key
+/// alone, and is kept by distance.
+public struct PositionBias: Sendable {
+  /// Position of the first query.
+  let firstQuery: Int
+  /// Keys are at `0..<keys`.
+  let keys: Int
+  let distances: ClosedRange<Int>
+  /// `[heads, distances]`
+  let values: [Float]
+  let isBidirectional: Bool
+
+  /// How many keys query `row` attends to: all, or those up to its own position.
+  func visibleKeys(row: Int) -> Int {
+    isBidirectional ? keys : min(keys, firstQuery + row + 1)
+  }
+
+  /// Adds the bias of `head` to the scores of query `row`, `[visibleKeys]`.
+  func add(head: Int, row: Int, to scores: UnsafeMutablePointer<Float>) {
+    let first = head * distances.count - (firstQuery + row) - distances.lowerBound
+    values.withUnsafeBufferPointer { values in
+      for key in 0..<visibleKeys(row: row) { scores[key] += values[first + key] }
+    }
   }
 }

@@ -62,12 +62,12 @@ public struct SwitchLayer: Sendable {
   ///   - x: the new tokens, `[tokens, modelSize]`.
   ///   - cache: keys and values of the tokens before; those of `x` are appended.
   ///   - encoder: keys and values of the encoder's output, `nil` in the encoder itself.
-  ///   - bias: by relative position, `[heads, tokens, all tokens so far]`.
+  ///   - bias: by relative position, of `x` to all tokens so far.
   public func attend(
     _ x: Matrix,
     cache: inout KeyValueCache,
     encoder: KeyValueCache?,
-    bias: [Float]
+    bias: PositionBias
   ) throws(InputError) -> Matrix {
     var x = x
     let normed = selfNorm(x)

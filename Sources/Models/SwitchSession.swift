@@ -18,10 +18,16 @@ public struct SwitchSession: Sendable {
     caches = Array(repeating: KeyValueCache(), count: model.decoder.layers.count)
   }
 
-  /// Reads more tokens and gives the logits after each of them, `[ids, vocabularySize]`.
+  /// Reads more tokens and gives the logits after the last of them.
   ///
   /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
-  public mutating func advance(_ ids: [Int]) throws(InputError) -> Matrix {
+  public mutating func advance(_ ids: [Int]) throws(InputError) -> [Float] {
+    let states = try read(ids)
+    return try model.logits(states.gathering([states.rows - 1])).elements
+  }
+
+  /// Reads more tokens and gives the decoder's states after each of them, `[ids, modelSize]`.
+  mutating func read(_ ids: [Int]) throws(InputError) -> Matrix {
     var x = try model.decoder.embed(ids)
     let end = position + ids.count
     let bias = model.decoder.bias(queries: position..<end, keys: end)
@@ -30,6 +36,6 @@ public struct SwitchSession: Sendable {
       x = try layer.feedForward(x)
     }
     position = end
-    return try model.logits(x)
+    return x
   }
 }

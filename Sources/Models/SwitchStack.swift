@@ -81,9 +81,8 @@ public struct SwitchStack: Sendable {
     }
   }
 
-  /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`,
-  /// `[heads, queries, keys]`.
-  public func bias(queries: Range<Int>, keys: Int) -> [Float] {
+  /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`.
+  public func bias(queries: Range<Int>, keys: Int) -> PositionBias {
     positionBias(queries: queries, keys: keys)
   }
 }

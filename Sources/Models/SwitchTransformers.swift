@@ -56,16 +56,18 @@ public struct SwitchTransformers: Sendable {
     [configuration.decoderStart] + labels.dropLast().map { $0 == -100 ? configuration.padding : $0 }
   }
 
-  /// Logits at each position of `decoderInput(for: labels)`, `[labels, vocabularySize]`.
+  /// The decoder's states at each position of `decoderInput(for: labels)`, `[labels, modelSize]`.
   ///
   /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
-  public func logits(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
+  public func decode(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
     var session = try SwitchSession(self, encoded: encode(input))
-    return try session.advance(decoderInput(for: labels))
+    return try session.read(decoderInput(for: labels))
   }
 
-  /// Logits of the decoder's final states.
-  func logits(_ states: Matrix) throws(InputError) -> Matrix {
+  /// Logits of the decoder's states `[tokens, modelSize]`: `[tokens, vocabularySize]`.
+  ///
+  /// - Throws: `InputError` if one is not finite, or compressed weights are damaged.
+  public func logits(_ states: Matrix) throws(InputError) -> Matrix {
     var x = decoder.finalNorm(states)
     if configuration.tiesEmbeddings {
       // Shared embeddings are scaled down when they serve as the output matrix, as in Mesh

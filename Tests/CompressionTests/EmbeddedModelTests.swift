@@ -180,7 +180,7 @@ private struct Baseline: Decodable {
         var session = try SwitchSession(model, encoded: model.encode(sample.inputIDs))
         let inputs = model.decoderInput(for: sample.labels)
         for (id, label) in zip(inputs, sample.labels) {
-          let logits = try session.advance([id]).elements
+          let logits = try session.advance([id])
           let largest = logits.max() ?? 0
           let total = logits.reduce(0.0) { $0 + exp(Double($1 - largest)) }
           sum += log(total) + Double(largest - logits[label])

@@ -44,16 +44,16 @@ public final class ExpertShardWriter {
 
   /// Begins the shard at `path` for the matrices `names`.
   public init(path: String, names: [String]) throws(InputError) {
-    let tensors = names.flatMap { name in CompressedMatrix.Part.allCases.map { name + $0.rawValue }
+    // Layouts are at most 64 bytes, with quotes and separators 70; no dimension has more digits.
+    let tensors = names.flatMap { name in
+      CompressedMatrix.Part.allCases.map {
+        (name: name + $0.rawValue, shape: [99_999_999, 99_999_999, 2])
+      }
     }
-    // A layout is at most 64 bytes, with quotes and separators 70.
     let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 70 }
     writer = try SafetensorsWriter(
       path: path,
-      headerCapacity: SafetensorsWriter.headerCapacity(
-        names: tensors,
-        metadataCount: metadataCount
-      ),
+      headerCapacity: SafetensorsWriter.headerCapacity(tensors, metadataCount: metadataCount),
       alignment: Self.alignment
     )
     sizes.header = writer.position

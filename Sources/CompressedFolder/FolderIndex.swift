@@ -57,10 +57,21 @@ public struct FolderIndex: Codable, Sendable {
   }
 
   /// The index as it is stored.
-  public func json() throws -> Data {
+  ///
+  /// - Throws: `InputError` if a tensor's name cannot be written as JSON.
+  public func json() throws(InputError) -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self)
+    do {
+      return try encoder.encode(self)
+    } catch {
+      throw InputError(
+        .invalidValue,
+        at: "index",
+        expected: "names that JSON can hold",
+        found: error.localizedDescription
+      )
+    }
   }
 }
 

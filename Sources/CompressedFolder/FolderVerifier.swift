@@ -37,20 +37,39 @@ public struct FolderVerifier: Sendable {
 
   /// The shards whose checksums the index keeps; none for a model that is not compressed.
   private func checksummedShards() throws(InputError) -> [String: FolderIndex.Shard] {
-    let url = folder.appending(path: Checkpoint.indexFile)
-    guard FileManager.default.fileExists(atPath: url.path) else { return [:] }
-    struct Index: Decodable { var qmoe_shards: [String: FolderIndex.Shard]? }
+    guard try QuantizationConfig.load(folder) != nil else { return [:] }
+    let path = folder.appending(path: Checkpoint.indexFile).path
+    struct Index: Decodable { var qmoe_shards: [String: FolderIndex.Shard] }
+    let json = try MappedFile(path: path).data
+    let shards: [String: FolderIndex.Shard]
     do {
-      let index = try JSONDecoder().decode(Index.self, from: Data(contentsOf: url))
-      return index.qmoe_shards ?? [:]
+      shards = try JSONDecoder().decode(Index.self, from: json).qmoe_shards
     } catch {
       throw InputError(
         .malformed,
-        at: url.path,
-        expected: "an index of shards",
+        at: path,
+        expected: "sizes and checksums of shards",
         found: error.shortDescription
       )
     }
+    let checkpoint = try Checkpoint(folder: folder)
+    for file in checkpoint.files where shards[file] == nil {
+      throw InputError(
+        .missing,
+        at: path,
+        expected: "size and checksums of '\(file)'",
+        found: "none"
+      )
+    }
+    for file in shards.keys where !Checkpoint.isFileName(file) {
+      throw InputError(
+        .invalidValue,
+        at: path,
+        expected: "names of files in the same folder",
+        found: "'\(file)'"
+      )
+    }
+    return shards
   }
 
   /// Shards that lie in the folder but not in its index.

@@ -138,7 +138,7 @@ extension Inspection.Expert {
         zeroCount += try compressed.zeroCount()
         levels.append(try CompressedMatrix.meanLevels(matrix, in: checkpoint))
         layouts[matrix] = layout.text
-      } else if !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
+      } else if tensor.isFloatingPoint, !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
         weights += tensor.count
         zeroCount += try tensor.floats().count { $0 == 0 }
         layouts[tensor.name] = "\(tensor.elementType.rawValue) \(tensor.shape)"

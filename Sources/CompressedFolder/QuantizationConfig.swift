@@ -44,8 +44,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   ///   another tool or version.
   public static func load(_ folder: URL) throws(InputError) -> QuantizationConfig? {
     let path = folder.appending(path: "config.json").path
-    let bytes = try MappedFile(path: path).bytes
-    return try read(from: Data(bytes.buffer), path: path)
+    return try read(from: MappedFile(path: path).data, path: path)
   }
 
   /// Reads the configuration from `json`, the content of the `config.json` at `path`.

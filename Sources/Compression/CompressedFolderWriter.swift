@@ -5,49 +5,18 @@ import Models
 import Quantization
 import Tensors
 
-/// Writes a compressed folder under a temporary name, which becomes its final one at the end.
+/// Writes the files of a compressed folder.
 final class CompressedFolderWriter {
-  private let output: URL
-  /// Where the files are until all are written.
-  let partial: URL
+  private let output: OutputFolder
   private let shardCount: Int
   private var index = FolderIndex()
   private var expertSizes = ExpertShardWriter.Sizes()
 
-  /// Begins the folder `output` of one shard for the dense part and `expertShards` for the experts.
-  ///
-  /// - Throws: `InputError` if `output` exists, or cannot be created.
-  init(_ output: URL, expertShards: Int) throws(InputError) {
+  /// A writer of one shard for the dense part and `expertShards` for the experts.
+  init(_ output: OutputFolder, expertShards: Int) {
     self.output = output
     shardCount = expertShards + 1
-    partial = output.deletingLastPathComponent()
-      .appending(path: output.lastPathComponent + ".partial")
-    guard !FileManager.default.fileExists(atPath: output.path) else {
-      throw InputError(
-        .system,
-        at: output.path,
-        expected: "a folder that does not exist yet",
-        found: "one that does",
-        remedy: "Choose another name, or remove it first"
-      )
-    }
-    do {
-      // What an earlier run left behind is of no use.
-      try? FileManager.default.removeItem(at: partial)
-      try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
-    } catch {
-      throw InputError(
-        .system,
-        at: partial.path,
-        expected: "to create it",
-        found: error.localizedDescription,
-        remedy: "Choose an output folder that can be written"
-      )
-    }
   }
-
-  /// Removes what was written so far.
-  func discard() { try? FileManager.default.removeItem(at: partial) }
 
   private func shardName(_ number: Int) -> String {
     func padded(_ number: Int) -> String {
@@ -59,17 +28,30 @@ final class CompressedFolderWriter {
 
   /// Writes all tensors of `checkpoint` that are not in `compressed` as they are.
   func writeDense(_ checkpoint: Checkpoint, except compressed: Set<String>) throws(InputError) {
-    let names = checkpoint.names.filter { !compressed.contains($0) }
-    let file = shardName(1)
-    let writer = try SafetensorsWriter(
-      path: partial.appending(path: file).path,
-      headerCapacity: SafetensorsWriter.headerCapacity(names: names, metadataCount: 64)
-    )
-    for name in names {
-      let tensor = try checkpoint.tensor(name)
-      try writer.append(name, tensor.elementType, shape: tensor.shape, tensor.bytes.buffer)
+    var tensors: [TensorView] = []
+    for name in checkpoint.names where !compressed.contains(name) {
+      tensors.append(try checkpoint.tensor(name))
     }
-    index.add(file, try writer.finish(metadata: ["format": "pt"]), names: names)
+    let file = shardName(1)
+    let summary = try output.write { (folder) throws(InputError) in
+      let writer = try SafetensorsWriter(
+        path: folder.appending(path: file).path,
+        headerCapacity: SafetensorsWriter.headerCapacity(
+          tensors.map { ($0.name, $0.shape) },
+          metadataCount: 64
+        )
+      )
+      for tensor in tensors {
+        try writer.append(
+          tensor.name,
+          tensor.elementType,
+          shape: tensor.shape,
+          tensor.bytes.buffer
+        )
+      }
+      return try writer.finish(metadata: ["format": "pt"])
+    }
+    index.add(file, summary, names: tensors.map(\.name))
   }
 
   /// Writes a layer's experts as shard `number`, 2 for the first.
@@ -78,15 +60,18 @@ final class CompressedFolderWriter {
   func writeExperts(_ layer: CompressedLayer, number: Int) throws(InputError) -> Int {
     let file = shardName(number)
     let names = layer.experts.flatMap { $0.map(\.name) }
-    let writer = try ExpertShardWriter(path: partial.appending(path: file).path, names: names)
-    for (position, parts) in layer.experts.enumerated() {
-      try writer.append(
-        parts.map { ($0.name, $0.encoded) },
-        isLast: position == layer.experts.count - 1
-      )
+    let (summary, sizes, tensors) = try output.write { (folder) throws(InputError) in
+      let writer = try ExpertShardWriter(path: folder.appending(path: file).path, names: names)
+      for (position, parts) in layer.experts.enumerated() {
+        try writer.append(
+          parts.map { ($0.name, $0.encoded) },
+          isLast: position == layer.experts.count - 1
+        )
+      }
+      let (summary, sizes) = try writer.finish()
+      return (summary, sizes, writer.tensorNames)
     }
-    let (summary, sizes) = try writer.finish()
-    index.add(file, summary, names: writer.tensorNames)
+    index.add(file, summary, names: tensors)
     expertSizes += sizes
     return summary.byteCount
   }
@@ -97,57 +82,67 @@ final class CompressedFolderWriter {
   func finish(model folder: URL, _ quantization: QuantizationConfig) throws(InputError) -> (
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
+    var files = try otherFiles(of: folder)
+    files[SwitchConfiguration.fileName] = try configuration(of: folder, quantization)
+    files[Checkpoint.indexFile] = try index.json()
+    let total = try output.write { (folder) throws(InputError) in
+      for (name, content) in files { try write(content, to: folder.appending(path: name)) }
+      return try folderByteCount(folder)
+    }
+    try output.complete()
+    return (total, expertSizes)
+  }
+
+  private func write(_ content: Data, to file: URL) throws(InputError) {
     do {
-      try copyOtherFiles(of: folder)
-      try write(configuration(of: folder, quantization), to: SwitchConfiguration.fileName)
-      try write(index.json(), to: Checkpoint.indexFile)
-    } catch let error as InputError {
-      throw error
+      try content.write(to: file)
+      let handle = try FileHandle(forWritingTo: file)
+      try handle.synchronize()
+      try handle.close()
     } catch {
       throw InputError(
         .system,
-        at: partial.path,
+        at: file.path,
         expected: "to write it",
         found: error.localizedDescription
       )
     }
-    try synchronizeFolder(of: partial.appending(path: "x").path)
-    let total = try folderByteCount(partial)
-    guard rename(partial.path, output.path) == 0 else { throw .system(errno, writing: output.path) }
-    try synchronizeFolder(of: output.path)
-    return (total, expertSizes)
-  }
-
-  private func write(_ data: Data, to name: String) throws {
-    let url = partial.appending(path: name)
-    try data.write(to: url)
-    let handle = try FileHandle(forWritingTo: url)
-    try handle.synchronize()
-    try handle.close()
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
-  private func copyOtherFiles(of folder: URL) throws {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    for name in names {
-      let isModelFile =
-        [".json", ".model", ".txt", ".jinja"].contains { name.hasSuffix($0) }
-        && name != Checkpoint.indexFile && name != SwitchConfiguration.fileName
-      if isModelFile { try write(Data(contentsOf: folder.appending(path: name)), to: name) }
+  private func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    var files: [String: Data] = [:]
+    for name in names where [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix) {
+      let path = folder.appending(path: name).path
+      if MappedFile.isRegular(path) { files[name] = try MappedFile(path: path).data }
     }
+    return files
   }
 
-  private func configuration(of folder: URL, _ quantization: QuantizationConfig) throws -> Data {
-    let url = folder.appending(path: SwitchConfiguration.fileName)
-    var fields =
-      try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any] ?? [:]
-    fields["quantization_config"] = try JSONSerialization.jsonObject(
-      with: JSONEncoder().encode(quantization)
-    )
-    return try JSONSerialization.data(
-      withJSONObject: fields,
-      options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    )
+  private func configuration(
+    of folder: URL,
+    _ quantization: QuantizationConfig
+  ) throws(InputError) -> Data {
+    let path = folder.appending(path: SwitchConfiguration.fileName).path
+    let source = try MappedFile(path: path).data
+    do {
+      var fields = try JSONSerialization.jsonObject(with: source) as? [String: Any] ?? [:]
+      fields["quantization_config"] = try JSONSerialization.jsonObject(
+        with: JSONEncoder().encode(quantization)
+      )
+      return try JSONSerialization.data(
+        withJSONObject: fields,
+        options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      )
+    } catch {
+      throw InputError(
+        .malformed,
+        at: path,
+        expected: "a JSON object",
+        found: error.localizedDescription
+      )
+    }
   }
 }
 

@@ -10,24 +10,24 @@ import Tensors
 public struct CompressionJob: Sendable {
   /// The checkpoint.
   public var model: URL
-  /// The compressed folder to be; must not exist.
-  public var output: URL
+  /// The compressed folder to be.
+  public var output: OutputFolder
   /// What to do.
   public var options: CompressionOptions
   /// Threads.
   public var workers: Workers
 
   /// A job that has not begun.
-  public init(model: URL, output: URL, options: CompressionOptions, workers: Workers) {
+  public init(
+    model: URL,
+    output: OutputFolder,
+    options: CompressionOptions,
+    workers: Workers
+  ) {
     self.model = model
     self.output = output
     self.options = options
     self.workers = workers
-  }
-
-  /// Where the output is until it is complete; what an interrupted job leaves behind.
-  public var partialOutput: URL {
-    output.deletingLastPathComponent().appending(path: output.lastPathComponent + ".partial")
   }
 
   /// Does it.
@@ -35,7 +35,7 @@ public struct CompressionJob: Sendable {
   /// - Parameters:
   ///   - samples: the calibration data.
   ///   - isSentinel: whether a token id is a sentinel.
-  /// - Throws: `InputError`; nothing is left under the output's name then.
+  /// - Throws: `InputError`; nothing is left of the output then.
   public func run(
     samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
@@ -43,8 +43,7 @@ public struct CompressionJob: Sendable {
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
     let source = try SwitchTransformers.load(model)
-    let names = Compressor.sparseLayers(of: source)
-    guard !names.isEmpty else {
+    guard !Compressor.sparseLayers(of: source).isEmpty else {
       throw InputError(
         .unsupported,
         at: model.path,
@@ -67,38 +66,50 @@ public struct CompressionJob: Sendable {
       // Experts are checked as they are compressed.
       try checkpoint.tensor(name).requireFinite()
     }
-    let writer = try CompressedFolderWriter(output, expertShards: names.count)
     do throws(InputError) {
-      var report = CompressionReport()
-      var tally = Tally()
-      try Compressor(source, options: options, workers: workers, progress: progress).run(
-        samples,
-        isSentinel: isSentinel
-      ) { (layer) throws(InputError) in
-        let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
-        tally.add(layer, bytes: bytes)
-      }
-      try writer.writeDense(checkpoint, except: tally.names)
-      let (total, sizes) = try writer.finish(
-        model: model,
-        QuantizationConfig(
-          algorithm: options.method.rawValue,
-          bits: options.bitsName,
-          symmetric: options.grid.isSymmetric,
-          groupSize: options.grid.groupSize
-        )
-      )
-      tally.complete(&report, sizes)
-      report.outputBytes = total
-      report.inputBytes = try folderByteCount(model)
-      report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
-      report.seconds = (ContinuousClock.now - start) / .seconds(1)
-      report.peakMemoryBytes = peakMemory()
-      return report
+      return try run(source, checkpoint, samples, isSentinel, progress, start: start)
     } catch {
-      writer.discard()
+      output.discard()
       throw error
     }
+  }
+
+  private func run(
+    _ source: SwitchTransformers,
+    _ checkpoint: Checkpoint,
+    _ samples: [Sample],
+    _ isSentinel: @Sendable (Int) -> Bool,
+    _ progress: @escaping ProgressReport.Handler,
+    start: ContinuousClock.Instant
+  ) throws(InputError) -> CompressionReport {
+    let layers = Compressor.sparseLayers(of: source).count
+    let writer = CompressedFolderWriter(output, expertShards: layers)
+    var report = CompressionReport()
+    var tally = Tally()
+    try Compressor(source, options: options, workers: workers, progress: progress).run(
+      samples,
+      isSentinel: isSentinel
+    ) { (layer) throws(InputError) in
+      let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
+      tally.add(layer, bytes: bytes)
+    }
+    try writer.writeDense(checkpoint, except: tally.names)
+    let (total, sizes) = try writer.finish(
+      model: model,
+      QuantizationConfig(
+        algorithm: options.method.rawValue,
+        bits: options.bitsName,
+        symmetric: options.grid.isSymmetric,
+        groupSize: options.grid.groupSize
+      )
+    )
+    tally.complete(&report, sizes)
+    report.outputBytes = total
+    report.inputBytes = try folderByteCount(model)
+    report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
+    report.seconds = (ContinuousClock.now - start) / .seconds(1)
+    report.peakMemoryBytes = peakMemory()
+    return report
   }
 }
 

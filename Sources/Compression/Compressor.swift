@@ -84,6 +84,7 @@ public struct Compressor: Sendable {
     }
     for (index, layer) in stack.layers.enumerated() {
       try attend(states, layer: layer, stack: stack, encoded: encoded)
+      try states.requireFinite(in: "\(name) layer \(index + 1)")
       switch layer.network {
       case .dense:
         try workers.forEach(ids.count) { (index) throws(InputError) in

@@ -1,4 +1,4 @@
-import Synchronization
+import Diagnostics
 import Tensors
 
 /// The hidden states of all tokens of all sequences, in one flat buffer.
@@ -42,6 +42,20 @@ final class HiddenStates: @unchecked Sendable {
       let first = sequences[index].lowerBound * columns
       for (offset, value) in newValue.elements.enumerated() { states[first + offset] = value }
     }
+  }
+
+  /// Checks that all states are finite.
+  ///
+  /// - Throws: `InputError` naming `place` if one is not.
+  func requireFinite(in place: String) throws(InputError) {
+    guard let index = states.firstIndex(where: { !$0.isFinite }) else { return }
+    throw InputError(
+      .invalidValue,
+      at: "\(place), calibration token \(index / columns)",
+      expected: "finite hidden states",
+      found: "\(states[index])",
+      remedy: "The model's weights are so large that it cannot be evaluated"
+    )
   }
 
   /// The states of the given tokens.

@@ -50,6 +50,8 @@ public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// One line: `place: expected …, found … (remedy)`.
   public var description: String {
+    // Messages of the system may end in a full stop.
+    let found = found.hasSuffix(".") ? String(found.dropLast()) : found
     let message = "\(place): expected \(expected), found \(found)"
     return remedy.isEmpty ? message : message + ". " + remedy
   }

@@ -135,7 +135,7 @@ public struct SwitchExperts: Sendable {
       if let expert { tokens[expert, default: []].append(token) }
     }
     var result = Matrix(rows: x.rows, columns: x.columns)
-    for (expert, tokens) in tokens {
+    for (expert, tokens) in tokens.sorted(by: { $0.key < $1.key }) {
       let output = try experts[expert](x.gathering(tokens))
       for (row, token) in tokens.enumerated() {
         for column in 0..<x.columns {

@@ -27,26 +27,25 @@ extension SwitchConfiguration {
   /// - Throws: `InputError` if it is missing, malformed, or tells of another architecture.
   public static func load(_ folder: URL) throws(InputError) -> SwitchConfiguration {
     let path = folder.appending(path: fileName).path
-    let json: Data
+    let json = try MappedFile(path: path).data
+    struct Kind: Decodable { var model_type: String? }
+    let kind: String?
     do {
-      json = try Data(contentsOf: URL(filePath: path))
+      kind = try JSONDecoder().decode(Kind.self, from: json).model_type
     } catch {
       throw InputError(
-        .missing,
+        .malformed,
         at: path,
-        expected: "the model's configuration",
-        found: "no readable file",
-        remedy: "Give the folder of a Hugging Face checkpoint or of a model compressed by qmoe"
+        expected: "a JSON object with a model_type",
+        found: error.shortDescription
       )
     }
-    struct Kind: Decodable { var model_type: String? }
-    let kind = (try? JSONDecoder().decode(Kind.self, from: json))?.model_type
-    if let kind, kind != modelType {
+    guard kind == modelType else {
       throw InputError(
         .unsupported,
         at: path,
         expected: "model_type '\(modelType)'",
-        found: "'\(kind)'",
+        found: kind.map { "'\($0)'" } ?? "none",
         remedy: "This version of qmoe runs SwitchTransformers models only"
       )
     }

@@ -100,7 +100,8 @@ public struct Quantizer: Sendable {
       return weight > levels.high / 2 ? 2 : weight < levels.low / 2 ? 0 : 1
     }
     let position = (weight / scale).rounded(.toNearestOrEven) + zero
-    return UInt8(min(max(position, 0), largest))
+    // What is not a number (levels that overflow; their storage refuses them) takes symbol 0.
+    return position > 0 ? UInt8(min(position, largest)) : 0
   }
 
   /// The value of `symbol`.

@@ -78,11 +78,11 @@ public struct PackedGrid: Sendable {
     self.levels = levels
     for index in 0..<rows * groups {
       let (low, high) = self.levels(at: index)
-      guard low.isFinite, high.isFinite, low <= 0, high >= 0, low < high else {
+      guard (high - low).isFinite, low <= 0, high >= 0, low < high else {
         throw InputError(
           .invalidValue,
           at: "\(place), row \(index / groups)",
-          expected: "levels with low ≤ 0 ≤ high",
+          expected: "finite levels with low ≤ 0 ≤ high",
           found: "\(low) and \(high)"
         )
       }

@@ -126,10 +126,16 @@ extension Checkpoint {
     var weight_map: [String: String]
   }
 
+  /// Whether `name` can be a file in the checkpoint's own folder, and nowhere else.
+  public static func isFileName(_ name: String) -> Bool {
+    !name.contains("/") && !name.hasPrefix(".") && !name.isEmpty
+  }
+
   private static func weightMap(of index: URL) throws(InputError) -> [String: String] {
+    let json = try MappedFile(path: index.path).data
     let map: [String: String]
     do {
-      map = try JSONDecoder().decode(Index.self, from: Data(contentsOf: index)).weight_map
+      map = try JSONDecoder().decode(Index.self, from: json).weight_map
     } catch {
       throw InputError(
         .malformed,
@@ -138,8 +144,16 @@ extension Checkpoint {
         found: error.shortDescription
       )
     }
+    guard !map.isEmpty else {
+      throw InputError(
+        .malformed,
+        at: index.path,
+        expected: "tensors in the weight_map",
+        found: "none"
+      )
+    }
     // A name with a path in it could point outside of the folder.
-    for file in Set(map.values) where file.contains("/") || file.hasPrefix(".") || file.isEmpty {
+    for file in Set(map.values) where !isFileName(file) {
       throw InputError(
         .invalidValue,
         at: index.path,

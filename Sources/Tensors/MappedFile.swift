@@ -13,7 +13,8 @@ public final class MappedFile: Sendable {
   ///
   /// - Throws: `InputError` if the file is missing, not a regular file, or cannot be mapped.
   public init(path: String) throws(InputError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK a named pipe would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(errno, reading: path) }
     defer { close(descriptor) }
     var status = stat()
@@ -35,6 +36,15 @@ public final class MappedFile: Sendable {
   deinit {
     if let base = UnsafeMutableRawPointer(bitPattern: address) { munmap(base, byteCount) }
   }
+
+  /// Whether there is a regular file at `path`, or a link to one.
+  public static func isRegular(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// A copy of all bytes, for small files.
+  public var data: Data { Data(bytes.buffer) }
 
   /// All bytes of the file.
   public var bytes: ByteView {

@@ -32,6 +32,15 @@ public final class SafetensorsWriter {
   ///
   /// - Throws: `InputError` if the file cannot be created.
   public init(path: String, headerCapacity: Int, alignment: Int = 8) throws(InputError) {
+    guard headerCapacity <= SafetensorsHeader.maximumLength else {
+      throw InputError(
+        .unsupported,
+        at: path,
+        expected: "a header of at most \(SafetensorsHeader.maximumLength) bytes",
+        found: "up to \(headerCapacity)",
+        remedy: "The model has too many tensors for one file"
+      )
+    }
     self.path = path
     temporaryPath = path + ".tmp"
     dataOffset = (8 + headerCapacity + alignment - 1) / alignment * alignment
@@ -49,11 +58,17 @@ public final class SafetensorsWriter {
     }
   }
 
-  /// An upper bound of the header's length for tensors of these names and this metadata.
-  public static func headerCapacity(names: some Sequence<String>, metadataCount: Int) -> Int {
-    // An entry's text beside its name: 48 bytes of punctuation, keys and type, four dimensions of 9
-    // digits or fewer larger ones, two offsets of 15 digits.
-    names.reduce(64 + metadataCount) { $0 + $1.utf8.count + 114 }
+  /// An upper bound of the header's length for tensors of these names and shapes and this metadata.
+  public static func headerCapacity(
+    _ tensors: some Sequence<(name: String, shape: [Int])>,
+    metadataCount: Int
+  ) -> Int {
+    // Beside name and shape an entry has 51 characters of punctuation, keys and type, and two
+    // offsets of at most 19 digits.
+    tensors.reduce(64 + metadataCount) { sum, tensor in
+      let dimensions = tensor.shape.reduce(0) { $0 + String($1).utf8.count + 1 }
+      return sum + quoted(tensor.name).utf8.count + dimensions + 51 + 2 * 19
+    }
   }
 
   /// Bytes from the start of the file to where the next tensor will begin.

@@ -24,7 +24,18 @@ extension TernaryMatrix {
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func symbolCounts() throws(InputError) -> [Int] {
-    try symbols().reduce(into: [0, 0, 0]) { counts, symbol in counts[Int(symbol) + 1] += 1 }
+    var counts = [0, 0, 0]
+    for group in 0..<rowGroups {
+      let height = min(rows - group * Self.tileRows, Self.tileRows)
+      try forEachTile(ofGroup: group) { tile, _, skipped in
+        for row in 0..<height {
+          for column in skipped..<Self.tileColumns {
+            counts[Int(tile[row * Self.tileColumns + column]) + 1] += 1
+          }
+        }
+      }
+    }
+    return counts
   }
 
   /// Decodes everything, and checks more than a multiplication does: that no nonzero lies beyond the

@@ -15,6 +15,11 @@ enum Console {
   /// Prints `value` as one JSON object.
   static func print(json value: some Encodable) throws {
     let encoder = JSONEncoder()
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity",
+      negativeInfinity: "-Infinity",
+      nan: "NaN"
+    )
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     print(String(decoding: try encoder.encode(value), as: UTF8.self))
   }
@@ -24,6 +29,7 @@ enum Console {
       try handle.write(contentsOf: Data(text.utf8))
     } catch {
       // Nobody reads any more, or the disk is full: a result that is lost must not look like one.
+      if handle != .standardError { Self.error("qmoe: error: cannot write to standard output") }
       exit(EXIT_FAILURE)
     }
   }

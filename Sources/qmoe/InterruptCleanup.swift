@@ -1,29 +1,47 @@
 import Dispatch
 import Foundation
+import Synchronization
 
-/// Removes an unfinished output folder when the user interrupts the program, then ends it.
+/// Removes unfinished output when the user, the system or a closed terminal ends the program.
 final class InterruptCleanup {
+  /// Removes what was written, and tells whether nothing is left of it.
+  typealias Discard = @Sendable () -> Bool
+
+  private final class Action: Sendable {
+    let discard = Mutex<Discard?>(nil)
+  }
+
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
+  private let action = Action()
   private let sources: [any DispatchSourceSignal]
 
   /// Watches for interrupts until `cancel`.
-  init(removing folder: URL) {
-    sources = [SIGINT, SIGTERM].map { number in
+  init() {
+    sources = Self.signals.map { number in
       // The default action would end the program before the handler runs.
       signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(
+      return DispatchSource.makeSignalSource(
         signal: number,
         queue: DispatchQueue.global(qos: .userInitiated)
       )
-      source.setEventHandler(handler: InterruptCleanup.handler(folder, number))
+    }
+    for (source, number) in zip(sources, Self.signals) {
+      source.setEventHandler(handler: Self.handler(action, number))
       source.resume()
-      return source
     }
   }
 
-  private static func handler(_ folder: URL, _ number: Int32) -> @Sendable () -> Void {
+  /// Calls `discard` when an interrupt comes.
+  func onInterrupt(_ discard: @escaping Discard) { action.discard.withLock { $0 = discard } }
+
+  private static func handler(_ action: Action, _ number: Int32) -> @Sendable () -> Void {
     {
-      try? FileManager.default.removeItem(at: folder)
-      Console.error("\nqmoe: interrupted; nothing was written")
+      let isGone = action.discard.withLock { $0?() } ?? true
+      Console.error(
+        isGone
+          ? "\nqmoe: interrupted; nothing was written"
+          : "\nqmoe: interrupted; the output was complete already"
+      )
       // The exit code that shells expect of a program that a signal ended.
       _exit(128 + number)
     }
@@ -32,6 +50,6 @@ final class InterruptCleanup {
   /// Stops watching.
   func cancel() {
     for source in sources { source.cancel() }
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+    for number in Self.signals { signal(number, SIG_DFL) }
   }
 }

@@ -24,6 +24,8 @@ struct QMoE: ParsableCommand {
   static func main() {
     // A reader that goes away (`qmoe … | head`) ends the program with an error, not a signal.
     signal(SIGPIPE, SIG_IGN)
+    // So does a file that outgrows the user's limit.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       try KernelSet.checkEnvironment()
       var command = try parseAsRoot()

@@ -68,6 +68,48 @@ import Testing
     }
   }
 
+  /// Large weights must not overflow what is made of them.
+  @Test(arguments: ["ternary", "2", "4", "8"])
+  func weightsThatAreTooLarge(bits: String) throws {
+    for magnitude in [Float.greatestFiniteMagnitude, 3e38, 1e30] {
+      let model = try SmallModel()
+      try model.change("model.safetensors") { bytes in
+        let length = bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
+        let header =
+          (try? JSONSerialization.jsonObject(with: bytes[8..<8 + length]))
+          as? [String: [String: Any]] ?? [:]
+        for (name, entry) in header where name.contains("experts") {
+          guard let offsets = entry["data_offsets"] as? [Int] else { continue }
+          for place in stride(from: 8 + length + offsets[0], to: 8 + length + offsets[1], by: 8) {
+            let value = place % 16 == 0 ? magnitude : -magnitude
+            bytes.replaceSubrange(place..<place + 4, with: withUnsafeBytes(of: value, Array.init))
+          }
+        }
+      }
+      expectRefused(try model.compress("--bits", bits), model, "finite")
+    }
+  }
+
+  @Test func unusualTensorsOfTheDensePartAreKept() throws {
+    let model = try SmallModel()
+    try model.change("model.safetensors") { bytes in
+      let length = bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
+      let name = String(repeating: "\\u0001", count: 2000)
+      let shape = Array(repeating: "1", count: 30000).joined(separator: ",")
+      let end = bytes.count - 8 - length
+      let header =
+        String(decoding: bytes[8..<8 + length], as: UTF8.self).trimmingCharacters(in: .whitespaces)
+        .dropLast()
+        + ",\"\(name)\":{\"dtype\":\"U8\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end + 1)]}}"
+      bytes = Data(
+        SafetensorsFile.bytes(header: String(header), data: bytes[(8 + length)...] + [7])
+      )
+    }
+    let result = try model.compress()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(try Program.run("verify", model.path("out")).status == 0)
+  }
+
   @Test func aMissingTensor() throws {
     let model = try SmallModel()
     try model.changeHeader("expert_1.wi.weight", "expert_1.wx.weight")
@@ -192,6 +234,51 @@ import Testing
     #expect(try String(contentsOf: url, encoding: .utf8) == "precious")
   }
 
+  @Test func whatLiesInTheWayIsKept() throws {
+    let model = try SmallModel()
+    _ = try model.file("out.partial", "precious")
+    expectRefused(try model.compress(), model, "out.partial", left: ["out.partial"])
+    try FileManager.default.removeItem(atPath: model.path("out.partial"))
+    // A folder that qmoe did not make.
+    try FileManager.default.createDirectory(
+      atPath: model.path("out.partial/deep"),
+      withIntermediateDirectories: true
+    )
+    expectRefused(try model.compress(), model, "out.partial", left: ["out.partial"])
+    #expect(FileManager.default.fileExists(atPath: model.path("out.partial/deep")))
+    // A link to nowhere.
+    try FileManager.default.createSymbolicLink(
+      atPath: model.path("out"),
+      withDestinationPath: "/nowhere"
+    )
+    expectRefused(try model.compress(), model, "exist", left: ["out", "out.partial"])
+  }
+
+  @Test func whatAnEarlierAttemptLeftIsReplaced() throws {
+    let model = try SmallModel()
+    // As kill -9 leaves it.
+    try FileManager.default.createDirectory(
+      atPath: model.path("out.partial"),
+      withIntermediateDirectories: true
+    )
+    _ = try model.file("out.partial/.qmoe-lock", "")
+    _ = try model.file("out.partial/model-00009-of-00009.safetensors", "old")
+    #expect(try model.compress().status == 0)
+    #expect(model.names == ["data.jsonl", "model", "out"])
+    #expect(try Program.run("verify", model.path("out")).status == 0)
+  }
+
+  @Test func twoAtOnceDoNotMix() throws {
+    let model = try SmallModel()
+    let command = "$qmoe compress \(Fixtures.switchMini.path) \(model.path("out")) --samples 20"
+    let result = try Program.shell(
+      "\(command) --bits 4 & first=$!; \(command); second=$?; wait $first; echo $? $second"
+    )
+    // One of them writes it; the other is told.
+    #expect(["0 1\n", "1 0\n"].contains { result.output.hasSuffix($0) }, "\(result.output)")
+    #expect(try Program.run("verify", model.path("out")).status == 0)
+  }
+
   @Test func anOutputThatCannotBeWritten() throws {
     let model = try SmallModel()
     let result = try Program.run(
@@ -208,22 +295,23 @@ import Testing
   @Test func aFileThatCannotGrow() throws {
     let model = try SmallModel()
     let result = try Program.shell(
-      "trap '' XFSZ; ulimit -f 8; $qmoe compress \(model.checkpoint.path) \(model.path("out")) "
+      "ulimit -f 8; $qmoe compress \(model.checkpoint.path) \(model.path("out")) "
         + "--calibration \(model.data.path)"
     )
     expectRefused(result, model, "out", "write")
   }
 
-  @Test func anInterrupt() throws {
+  @Test(arguments: [(130, "INT"), (143, "TERM"), (129, "HUP")])
+  func anInterrupt(status: Int32, signal: String) throws {
     let model = try SmallModel()
     let result = try Program.shell(
       """
       $qmoe compress \(Fixtures.switchMini.path) \(model.path("out")) & pid=$!
-      until [ -d \(model.path("out.partial")) ]; do :; done
-      kill -INT $pid; wait $pid
+      until [ -e \(model.path("out.partial"))/*-00002-* ]; do :; done
+      kill -\(signal) $pid; wait $pid
       """
     )
-    #expect(result.status == 130)
+    #expect(result.status == status)
     #expect(result.errors.contains("interrupted"))
     #expect(!model.names.contains { $0.hasPrefix("out") })
   }

@@ -48,7 +48,7 @@ private struct Baseline: Decodable {
     let masks = options.masksSpecialTokens
     return try CompressionJob(
       model: Fixtures.switchMini,
-      output: folder.url.appending(path: name),
+      output: OutputFolder(folder.url.appending(path: name)),
       options: options,
       workers: Workers(count: threads)
     ).run(

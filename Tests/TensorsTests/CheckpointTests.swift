@@ -28,7 +28,7 @@ import Testing
     let writer = try SafetensorsWriter(
       path: folder.url.appending(path: name).path,
       headerCapacity: SafetensorsWriter.headerCapacity(
-        names: tensors.map(\.0),
+        tensors.map { (name: $0.0, shape: [$0.1.count]) },
         metadataCount: 64
       )
     )

@@ -18,7 +18,10 @@ import Testing
   private func begin(alignment: Int = 8) throws(InputError) -> SafetensorsWriter {
     try SafetensorsWriter(
       path: path,
-      headerCapacity: SafetensorsWriter.headerCapacity(names: ["a", "b"], metadataCount: 80),
+      headerCapacity: SafetensorsWriter.headerCapacity(
+        [(name: "a", shape: [2, 3]), (name: "b", shape: [5])],
+        metadataCount: 80
+      ),
       alignment: alignment
     )
   }

@@ -95,6 +95,11 @@ struct Compress: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
+    // First of all: what is wrong with the output must not be found after hours of work.
+    let interrupts = InterruptCleanup()
+    let output = try OutputFolder(URL(userPath: output))
+    interrupts.onInterrupt { output.discard() }
+    defer { output.discard() }
     let source = try SwitchTransformers.load(folder)
     let data = try loadSamples(
       calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
@@ -105,12 +110,11 @@ struct Compress: ParsableCommand {
     )
     let job = CompressionJob(
       model: folder,
-      output: URL(userPath: output),
+      output: output,
       options: options,
       workers: common.workers
     )
     let display = ProgressDisplay()
-    let interrupts = InterruptCleanup(removing: job.partialOutput)
     let report = try compress(job, source: source, samples: data, progress: display.handler)
     interrupts.cancel()
     display.finish()
@@ -168,8 +172,9 @@ func compress(
     let tokenizer = try loadTokenizer(job.model, model: source)
     sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) })
   } else {
-    // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far.
-    sentinels = Set(max(0, count - 100)..<count)
+    // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far;
+    // a vocabulary that would be nothing but sentinels has none.
+    sentinels = Set(count > 200 ? count - 100..<count : 0..<0)
   }
   let masks = job.options.masksSpecialTokens
   return try job.run(

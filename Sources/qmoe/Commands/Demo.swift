@@ -55,7 +55,14 @@ struct Demo: ParsableCommand {
     let start = ContinuousClock.now
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "qmoe-demo-\(ProcessInfo.processInfo.processIdentifier)")
-    let interrupts = InterruptCleanup(removing: folder)
+    let interrupts = InterruptCleanup()
+    interrupts.onInterrupt {
+      // Files may still come into being while it is removed.
+      for _ in 0..<100 where FileManager.default.fileExists(atPath: folder.path) {
+        try? FileManager.default.removeItem(at: folder)
+      }
+      return true
+    }
     defer {
       try? FileManager.default.removeItem(at: folder)
       interrupts.cancel()
@@ -151,7 +158,7 @@ struct Demo: ParsableCommand {
     let report = try compress(
       CompressionJob(
         model: EmbeddedModel.checkpoint,
-        output: output,
+        output: OutputFolder(output),
         options: options,
         workers: common.workers
       ),

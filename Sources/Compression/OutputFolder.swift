@@ -50,6 +50,11 @@ public final class OutputFolder: Sendable {
   /// descriptor that is returned is closed.
   private static func claim(_ folder: URL) throws(InputError) -> Int32 {
     let lockPath = folder.appending(path: lockName).path
+    // If this fails, so does what follows, and says why.
+    try? FileManager.default.createDirectory(
+      at: folder.deletingLastPathComponent(),
+      withIntermediateDirectories: true
+    )
     let isNew = mkdir(folder.path, 0o777) == 0
     guard isNew || errno == EEXIST else { throw .system(errno, writing: folder.path) }
     guard isNew || exists(lockPath) else {

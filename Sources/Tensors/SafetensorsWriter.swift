@@ -64,10 +64,10 @@ public final class SafetensorsWriter {
     metadataCount: Int
   ) -> Int {
     // Beside name and shape an entry has 51 characters of punctuation, keys and type, and two
-    // offsets of at most 19 digits.
+    // offsets of at most 15 digits.
     tensors.reduce(64 + metadataCount) { sum, tensor in
       let dimensions = tensor.shape.reduce(0) { $0 + String($1).utf8.count + 1 }
-      return sum + quoted(tensor.name).utf8.count + dimensions + 51 + 2 * 19
+      return sum + quoted(tensor.name).utf8.count + dimensions + 51 + 2 * 15
     }
   }
 

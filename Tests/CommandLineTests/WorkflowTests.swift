@@ -54,6 +54,31 @@ import Testing
     #expect(inspected["expert_weights"] as? Int == report["expert_weights"] as? Int)
   }
 
+  /// The loss of every form, in falling order of what its experts were rounded to.
+  @Test func theDemonstrationTellsTheWholeStory() throws {
+    let story = try Program.run("demo", "--json").json()
+    keys(story, "prompt", "forms", "speed", "seconds")
+    let forms = try #require(story["forms"] as? [[String: Any]])
+    let losses = forms.compactMap { $0["loss"] as? Double }
+    #expect(losses.count == 3)
+    #expect(losses[0] < losses[2] && losses[2] < losses[1])
+    for form in forms {
+      keys(form, "name", "bytes", "expert_bits_per_weight", "perplexity", "text")
+    }
+    let speed = try #require(story["speed"] as? [[String: Any]])
+    #expect(speed.count == 4)
+    keys(
+      speed[0],
+      "shape",
+      "tokens",
+      "threads",
+      "weights_per_second",
+      "ratio_to_bf16",
+      "rate",
+      "entropy"
+    )
+  }
+
   @Test func samplingDependsOnTheSeedOnly() throws {
     func text(_ seed: Int) throws -> String {
       try Program.shell(

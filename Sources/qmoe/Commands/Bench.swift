@@ -34,6 +34,7 @@ struct Bench: ParsableCommand {
       try Console.print(json: Output(rows: rows, geometricMean: Self.geometricMean(rows)))
     } else {
       Self.printTable(rows)
+      Console.print("geometric mean of the ratios: \(Self.geometricMean(rows).formatted(2))x")
     }
   }
 
@@ -51,7 +52,7 @@ struct Bench: ParsableCommand {
     exp(rows.map { log($0.ratioToBF16) }.reduce(0, +) / Double(max(1, rows.count)))
   }
 
-  /// Prints the rows and their geometric mean.
+  /// Prints the rows.
   static func printTable(_ rows: [SpeedMeasurement]) {
     guard let first = rows.first else { return }
     Console.print("kernels \(first.kernel), threads \(first.threads), one token")
@@ -73,7 +74,6 @@ struct Bench: ParsableCommand {
         ].joined(separator: " ")
       )
     }
-    Console.print("geometric mean of the ratios: \(geometricMean(rows).formatted(2))x")
   }
 }
 

@@ -60,8 +60,8 @@ static inline void add_scaled(float *total, __m256i even, __m256i odd, float sca
 }
 
 static qmoe_ternary_status add_tile(
-    const qmoe_ternary *m, size_t group, size_t block, qmoe_int8_activations x, float *positive,
-    float *negative) {
+    const qmoe_ternary *m, size_t group, size_t block, const int8_t *values, float scale,
+    float *positive, float *negative) {
   qmoe_tile tile;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
   const unsigned bits = m->width + 1;
@@ -69,7 +69,6 @@ static qmoe_ternary_status add_tile(
   const uint64_t gap = ones * ((1u << m->width) - 1), code_mask = ones * ((1u << bits) - 1);
   const __m256i gap_mask = _mm256_set1_epi64x((long long)gap);
   const __m256i sign_bit = _mm256_set1_epi8((char)(1 << m->width));
-  const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
   half_state halves[2];
   for (int h = 0; h < 2; h++) {
     half_state *s = &halves[h];
@@ -108,8 +107,8 @@ static qmoe_ternary_status add_tile(
     // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
     add_scaled(
         positive + 32 * h, _mm256_sub_epi16(s->all_even, s->negative_even),
-        _mm256_sub_epi16(s->all_odd, s->negative_odd), x.scales[block]);
-    add_scaled(negative + 32 * h, s->negative_even, s->negative_odd, x.scales[block]);
+        _mm256_sub_epi16(s->all_odd, s->negative_odd), scale);
+    add_scaled(negative + 32 * h, s->negative_even, s->negative_odd, scale);
   }
   return qmoe_check_tile(m, &tile, flag_bit, payload_bit / bits);
 }
@@ -117,14 +116,19 @@ static qmoe_ternary_status add_tile(
 qmoe_ternary_status qmoe_ternary_sums_avx2(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
-  size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
-  memset(positive, 0, rows * sizeof *positive);
-  memset(negative, 0, rows * sizeof *negative);
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS, blocks = qmoe_column_blocks(m);
+  memset(positive, 0, x.tokens * rows * sizeof *positive);
+  memset(negative, 0, x.tokens * rows * sizeof *negative);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t g = first_group; g < last_group; g++) {
-    size_t row = (g - first_group) * QMOE_TILE_ROWS;
-    for (size_t b = first_block; b < last_block; b++) {
-      status |= add_tile(m, g, b, x, positive + row, negative + row);
+  for (size_t token = 0; token < x.tokens; token++) {
+    for (size_t g = first_group; g < last_group; g++) {
+      size_t row = token * rows + (g - first_group) * QMOE_TILE_ROWS;
+      for (size_t b = first_block; b < last_block; b++) {
+        size_t index = token * blocks + b;
+        status |= add_tile(
+            m, g, b, x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
+            negative + row);
+      }
     }
   }
   return status;

@@ -3,17 +3,18 @@
 
 #include <immintrin.h>
 
-// A lane of the registers is a row. The flags of a step are spread over the unfinished lanes by
+// One token. A lane of the registers is a row. The flags of a step are spread over the unfinished lanes by
 // pdep, the payload of the nonzeros by vpexpandb; each lane keeps its own column, and the 256
 // activations of the tile sit in four registers that vpermi2b reads by column. Nothing in a step
-// depends on anything but the step before, and that through few instructions, so two row groups are
+// depends on anything but the step before, but each waits long for that one, so several row groups are
 // decoded side by side to fill the time.
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(                                                                    \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,"  \
-                          "popcnt,lzcnt,tune=znver4"))),                                                     \
+                          "popcnt,lzcnt,tune=znver4"))),                                         \
     apply_to = function)
+#include "ternary_avx512.h"
 
 // One row group while its tile is decoded.
 typedef struct {
@@ -26,46 +27,6 @@ typedef struct {
   // first eight of its sixteen rows are in `low`, the others in `high`.
   __m512i all_low, all_high, negative_low, negative_high;
 } lane_state;
-
-// What unpacks a payload: fixed for a matrix.
-typedef struct {
-  __m512i spread; // the byte of the payload that each byte of a result takes first
-  __m512i shift; // where a code begins in its group of 8 bytes
-  __m512i mask; // the bits of a code
-  unsigned bits;
-} unpacker;
-
-static unpacker make_unpacker(unsigned width) {
-  // A group of `bits` bytes holds 8 codes and goes to 8 bytes.
-  const unsigned bits = width + 1;
-  uint8_t spread[64], shift[64];
-  for (unsigned i = 0; i < 64; i++) {
-    spread[i] = (uint8_t)(i % 8 < bits ? i / 8 * bits + i % 8 : 63);
-    shift[i] = (uint8_t)(i % 8 * bits);
-  }
-  return (unpacker){
-      _mm512_loadu_si512(spread), _mm512_loadu_si512(shift),
-      _mm512_set1_epi8((char)((1 << bits) - 1)), bits};
-}
-
-// Unpacks the payload to one code a byte. Reads up to 64 bytes behind the payload and writes at most
-// 64 * 256 bytes, since the payload has at most 2048 * (width + 1).
-static inline void unpack_payload(const qmoe_tile *tile, unpacker u, uint8_t *out) {
-  const uint8_t *end = tile->payload + tile->payload_bytes;
-  for (const uint8_t *p = tile->payload; p < end; p += 8 * u.bits, out += 64) {
-    __m512i v = _mm512_permutexvar_epi8(u.spread, _mm512_loadu_si512(p));
-    _mm512_storeu_si512(out, _mm512_and_si512(_mm512_multishift_epi64_epi8(u.shift, v), u.mask));
-  }
-}
-
-// The 64 flags from bit position `bit` on; reads 9 bytes.
-static inline uint64_t flags_at(const uint8_t *flags, size_t bit) {
-  uint64_t low;
-  memcpy(&low, flags + (bit >> 3), 8);
-  unsigned shift = bit & 7;
-  // Two shifts: by 64 there is no single one.
-  return low >> shift | (uint64_t)flags[(bit >> 3) + 8] << 1 << (63 - shift);
-}
 
 // The activations that one step meets: of all nonzeros, and of the negative ones only.
 typedef struct {
@@ -143,8 +104,8 @@ static inline lane_state idle_lanes(const uint8_t *readable) {
   return (lane_state){zero, 0, readable, readable, 0, zero, zero, zero, zero};
 }
 
-static inline lane_state begin_tile(const qmoe_tile *tile, unpacker u, uint8_t *codes) {
-  unpack_payload(tile, u, codes);
+static inline lane_state begin_tile(const qmoe_tile *tile, const code_layout *l, uint8_t *codes) {
+  unpack_payload(tile, l, codes);
   lane_state s = idle_lanes(codes);
   s.flags = tile->flags;
   s.position = _mm512_set1_epi8((char)tile->first_column);
@@ -170,22 +131,21 @@ enum { GROUPS = 4 };
 
 // The tile of a row group, or idle lanes where there is none.
 static qmoe_ternary_status start(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, unpacker u,
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
     uint8_t *codes, qmoe_tile *tile, lane_state *lanes) {
   *lanes = idle_lanes(codes);
   if (group >= last_group) return QMOE_TERNARY_OK;
   if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
-  *lanes = begin_tile(tile, u, codes);
+  *lanes = begin_tile(tile, l, codes);
   return QMOE_TERNARY_OK;
 }
 
 // The row groups [group, last_group), at most GROUPS of them.
 static qmoe_ternary_status sums_side_by_side(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
-    qmoe_int8_activations x, unpacker u, uint8_t (*codes)[64 * 256 + 64], float *positive,
+    qmoe_int8_activations x, const code_layout *l, uint8_t (*codes)[64 * 256 + 64], float *positive,
     float *negative) {
-  const __m512i gap_mask = _mm512_set1_epi8((char)((1 << m->width) - 1));
-  const __m512i sign_bit = _mm512_set1_epi8((char)(1 << m->width));
+  const __m512i gap_mask = l->gap_mask, sign_bit = l->sign_bit;
   row_totals totals[GROUPS][2] = {0};
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t block = first_block; block < last_block; block++) {
@@ -196,10 +156,10 @@ static qmoe_ternary_status sums_side_by_side(
     qmoe_tile tiles[GROUPS];
     // Variables of their own stay in registers, which elements of an array do not.
     lane_state a, b, c, d;
-    status |= start(m, group, last_group, block, u, codes[0], &tiles[0], &a);
-    status |= start(m, group + 1, last_group, block, u, codes[1], &tiles[1], &b);
-    status |= start(m, group + 2, last_group, block, u, codes[2], &tiles[2], &c);
-    status |= start(m, group + 3, last_group, block, u, codes[3], &tiles[3], &d);
+    status |= start(m, group, last_group, block, l, codes[0], &tiles[0], &a);
+    status |= start(m, group + 1, last_group, block, l, codes[1], &tiles[1], &b);
+    status |= start(m, group + 2, last_group, block, l, codes[2], &tiles[2], &c);
+    status |= start(m, group + 3, last_group, block, l, codes[3], &tiles[3], &d);
     if (status) return status;
     while (a.active | b.active | c.active | d.active) {
       two_steps(&a, gap_mask, sign_bit, xs);
@@ -223,15 +183,19 @@ static qmoe_ternary_status sums_side_by_side(
 qmoe_ternary_status qmoe_ternary_sums_avx512(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
+  if (x.tokens > 1) {
+    return qmoe_ternary_sums_of_tokens_avx512(
+        m, first_group, last_group, first_block, last_block, x, positive, negative);
+  }
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
   uint8_t codes[GROUPS][64 * 256 + 64];
-  const unpacker u = make_unpacker(m->width);
+  const code_layout l = make_layout(m->width);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t g = first_group; g < last_group; g += GROUPS) {
     size_t row = (g - first_group) * QMOE_TILE_ROWS;
     size_t end = last_group - g < GROUPS ? last_group : g + GROUPS;
     status |= sums_side_by_side(
-        m, g, end, first_block, last_block, x, u, codes, positive + row, negative + row);
+        m, g, end, first_block, last_block, x, &l, codes, positive + row, negative + row);
   }
   return status;
 }

@@ -107,11 +107,10 @@ qmoe_ternary_status qmoe_ternary_decode_tile(
 }
 
 static qmoe_ternary_status add_tile(
-    const qmoe_ternary *m, size_t group, size_t block, qmoe_int8_activations x, float *positive,
-    float *negative) {
+    const qmoe_ternary *m, size_t group, size_t block, const int8_t *values, float scale,
+    float *positive, float *negative) {
   qmoe_tile tile;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
-  const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
   int32_t sums[2][QMOE_TILE_ROWS] = {{0}};
   size_t flags = 0, nonzeros = 0;
   FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, is_negative, {
@@ -119,8 +118,8 @@ static qmoe_ternary_status add_tile(
     sums[is_negative][row] += values[column & (QMOE_TILE_COLUMNS - 1)];
   });
   for (size_t r = 0; r < QMOE_TILE_ROWS; r++) {
-    positive[r] += x.scales[block] * (float)sums[0][r];
-    negative[r] += x.scales[block] * (float)sums[1][r];
+    positive[r] += scale * (float)sums[0][r];
+    negative[r] += scale * (float)sums[1][r];
   }
   return qmoe_check_tile(m, &tile, flags, nonzeros);
 }
@@ -128,14 +127,19 @@ static qmoe_ternary_status add_tile(
 qmoe_ternary_status qmoe_ternary_sums_scalar(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
-  size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
-  memset(positive, 0, rows * sizeof *positive);
-  memset(negative, 0, rows * sizeof *negative);
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS, blocks = qmoe_column_blocks(m);
+  memset(positive, 0, x.tokens * rows * sizeof *positive);
+  memset(negative, 0, x.tokens * rows * sizeof *negative);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t g = first_group; g < last_group; g++) {
-    size_t row = (g - first_group) * QMOE_TILE_ROWS;
-    for (size_t b = first_block; b < last_block; b++) {
-      status |= add_tile(m, g, b, x, positive + row, negative + row);
+  for (size_t token = 0; token < x.tokens; token++) {
+    for (size_t g = first_group; g < last_group; g++) {
+      size_t row = token * rows + (g - first_group) * QMOE_TILE_ROWS;
+      for (size_t b = first_block; b < last_block; b++) {
+        size_t index = token * blocks + b;
+        status |= add_tile(
+            m, g, b, x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
+            negative + row);
+      }
     }
   }
   return status;

@@ -1,13 +1,11 @@
 import Tensors
 
-/// How a model multiplies a single token, which is what generation does.
-///
-/// Several tokens at a time are always multiplied in float32.
+/// How a model multiplies.
 public struct Execution: Sendable {
   /// Threads that share the rows of a matrix.
   public var workers: Workers
-  /// Whether single tokens are multiplied in float32 too, not by the fused kernels, which round
-  /// activations to 8 bits before they meet compressed weights.
+  /// Whether everything is computed in float32, not by the fused kernels, which round activations to
+  /// 8 bits before they meet ternary weights.
   public var isExact: Bool
 
   /// Fused kernels, on the threads of `workers`.

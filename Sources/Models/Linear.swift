@@ -6,9 +6,10 @@ import Tensors
 
 /// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`.
 ///
-/// The weights stay as they are stored, mapped from their file. A single token is multiplied by a
-/// kernel that decodes as it multiplies; for several, or where `Execution` asks for exactness, a
-/// panel of rows at a time is expanded to float32 and multiplied by the BLAS.
+/// The weights stay as they are stored, mapped from their file. Ternary weights, and bfloat16 ones
+/// with a single token, are multiplied by kernels that read them so; for all others, and where
+/// `Execution` asks for exactness, a panel of rows at a time is expanded to float32 and multiplied by
+/// the BLAS.
 public struct Linear: Sendable {
   /// What the weights are stored as.
   public enum Storage: Sendable {
@@ -53,21 +54,24 @@ public struct Linear: Sendable {
   public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
     precondition(x.columns == columns)
     return try Matrix(rows: x.rows, columns: rows) { (out) throws(InputError) in
-      if x.rows == 1, !execution.isExact, try multiplyFused(x, into: out) { return }
+      if !execution.isExact, try multiplyFused(x, into: out) { return }
       try multiplyByPanels(x, into: out)
     }
   }
 
-  /// Multiplies one token by a kernel that decodes as it multiplies.
+  /// Multiplies by a kernel that reads the weights as they are stored.
   ///
   /// - Returns: whether there is one for this matrix.
   private func multiplyFused(_ x: Matrix, into out: UnsafeMutablePointer<Float>) throws(InputError)
     -> Bool
   {
+    guard x.rows > 0 else { return false }
+    let tokens = x.rows
     // Waking a thread costs more than a small matrix.
-    let workers = rows * columns < Self.smallMatrix ? Workers(count: 1) : execution.workers
+    let isSmall = tokens * rows * columns < Self.smallMatrix
+    let workers = isSmall ? Workers(count: 1) : execution.workers
     switch storage {
-    case .plain(let tensor) where tensor.elementType == .bf16:
+    case .plain(let tensor) where tensor.elementType == .bf16 && x.rows == 1:
       x.elements.withUnsafeBufferPointer { x in
         guard let x = x.baseAddress else { return }
         KernelSet.active.multiplyBF16(
@@ -83,7 +87,7 @@ public struct Linear: Sendable {
     case .compressed(.ternary(let matrix)) where matrix.isFused:
       try x.elements.withUnsafeBufferPointer { (x) throws(InputError) in
         guard let x = x.baseAddress else { return }
-        try matrix.multiply(x, into: out, workers: workers)
+        try matrix.multiply(x, tokens: tokens, into: out, workers: workers)
       }
       return true
     default: return false

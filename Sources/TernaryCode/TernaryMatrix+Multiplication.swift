@@ -7,40 +7,80 @@ extension TernaryMatrix {
   /// Whether `multiply` decodes and multiplies in one go: levels must not change within a tile.
   public var isFused: Bool { levelGroupSize == columns || levelGroupSize % Self.tileColumns == 0 }
 
-  /// Multiplies one token: `y[r] = Σ_c W[r, c] · x[c]`, with activations rounded to 8 bits on a scale
-  /// of their own for each 256 columns. The result does not depend on threads or instruction set.
+  /// Multiplies tokens: `y[t, r] = Σ_c W[r, c] · x[t, c]`, with activations rounded to 8 bits on a
+  /// scale of their own for each token and 256 columns. The result does not depend on threads,
+  /// instruction set or what tokens are multiplied together.
   ///
   /// - Parameters:
-  ///   - x: `[columns]`
-  ///   - y: `[rows]`
+  ///   - x: `[tokens, columns]`
+  ///   - y: `[tokens, rows]`
   ///   - workers: rows are divided between them.
   ///   - kernels: the instruction set to use.
   /// - Precondition: `isFused`
   /// - Throws: `InputError` if the codes are damaged.
   public func multiply(
     _ x: UnsafePointer<Float>,
+    tokens: Int = 1,
     into y: UnsafeMutablePointer<Float>,
     workers: Workers = Workers(count: 1),
     kernels: KernelSet = .active
   ) throws(InputError) {
-    precondition(isFused)
-    try withUnsafeTemporaryAllocation(of: Int8.self, capacity: columnBlocks * Self.tileColumns) {
+    precondition(isFused && tokens > 0)
+    var first = 0
+    while first < tokens {
+      let count = min(tokens - first, Self.tokensAtOnce)
+      try multiplyAtOnce(
+        x + first * columns,
+        tokens: count,
+        into: y + first * rows,
+        workers,
+        kernels
+      )
+      first += count
+    }
+  }
+
+  /// Tokens that share the work of decoding; their sums fit the second-level cache.
+  private static let tokensAtOnce = 128
+
+  private func multiplyAtOnce(
+    _ x: UnsafePointer<Float>,
+    tokens: Int,
+    into y: UnsafeMutablePointer<Float>,
+    _ workers: Workers,
+    _ kernels: KernelSet
+  ) throws(InputError) {
+    let width = columnBlocks * Self.tileColumns
+    try withUnsafeTemporaryAllocation(of: Int8.self, capacity: tokens * width) {
       (values) throws(InputError) in
-      try withUnsafeTemporaryAllocation(of: Float.self, capacity: columnBlocks) {
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * columnBlocks) {
         (scales) throws(InputError) in
-        qmoe_quantize_activations(x, columns, values.baseAddress, scales.baseAddress)
+        guard let values = values.baseAddress, let scales = scales.baseAddress else { return }
+        for token in 0..<tokens {
+          qmoe_quantize_activations(
+            x + token * columns,
+            columns,
+            values + token * width,
+            scales + token * columnBlocks
+          )
+        }
         let quantized = Shared(
-          qmoe_int8_activations(values: values.baseAddress, scales: scales.baseAddress)
+          qmoe_int8_activations(tokens: tokens, values: values, scales: scales)
         )
         let output = Shared(y)
-        // An equal share of the row groups for each worker; the groups do not touch each other's.
+        // An equal share of the row groups for each worker, or so few that their sums stay in the
+        // cache; the groups do not touch each other's rows.
         let share = (rowGroups + workers.count - 1) / workers.count
-        try workers.forEachChunk(of: rowGroups, by: share) { (range) throws(InputError) in
+        let chunk = tokens == 1 ? share : min(share, Self.groupsAtOnce)
+        try workers.forEachChunk(of: rowGroups, by: chunk) { (range) throws(InputError) in
           try multiply(range, quantized.value, into: output.value, kernels)
         }
       }
     }
   }
+
+  /// Row groups whose sums of many tokens are held at a time: as many as kernels decode side by side.
+  private static let groupsAtOnce = 4
 
   /// Multiplies the rows of some row groups; `y` begins at the matrix's first row.
   private func multiply(
@@ -50,10 +90,12 @@ extension TernaryMatrix {
     _ kernels: KernelSet
   ) throws(InputError) {
     let count = range.count * Self.tileRows
-    let end = min(rows, range.upperBound * Self.tileRows)
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) {
+    let firstRow = range.lowerBound * Self.tileRows
+    let height = min(rows, range.upperBound * Self.tileRows) - firstRow
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * x.tokens * count) {
       (sums) throws(InputError) in
       guard let positive = sums.baseAddress else { return }
+      let negative = positive + x.tokens * count
       let blocksPerGroup = (levelGroupSize + Self.tileColumns - 1) / Self.tileColumns
       for group in 0..<groups {
         let blocks =
@@ -67,20 +109,21 @@ extension TernaryMatrix {
             blocks.upperBound,
             x,
             positive,
-            positive + count
+            negative
           )
         }
         guard status == QMOE_TERNARY_OK else { throw malformed("") }
-        let firstRow = range.lowerBound * Self.tileRows
-        qmoe_apply_levels(
-          levels.base + 4 * (firstRow * groups + group),
-          groups,
-          end - firstRow,
-          positive,
-          positive + count,
-          group > 0 ? 1 : 0,
-          y + firstRow
-        )
+        for token in 0..<x.tokens {
+          qmoe_apply_levels(
+            levels.base + 4 * (firstRow * groups + group),
+            groups,
+            height,
+            positive + token * count,
+            negative + token * count,
+            group > 0 ? 1 : 0,
+            y + token * rows + firstRow
+          )
+        }
       }
     }
   }

@@ -9,16 +9,19 @@ import Testing
   private func decodeEverything(_ matrix: TernaryMatrix) -> Int {
     var failures = 0
     do { _ = try matrix.symbols() } catch { failures += 1 }
-    let x = randomActivations(matrix.columns, seed: 1)
-    var y = [Float](repeating: 0, count: matrix.rows)
+    let x = randomActivations(3 * matrix.columns, seed: 1)
+    var y = [Float](repeating: 0, count: 3 * matrix.rows)
     for name in ["scalar", "avx2", "avx512"] {
       guard let kernels = KernelSet(named: name) else { continue }
-      do {
-        try y.withUnsafeMutableBufferPointer { buffer in
-          guard let base = buffer.baseAddress else { return }
-          try matrix.multiply(x, into: base, kernels: kernels)
-        }
-      } catch { failures += 1 }
+      // One token and several may go through different code.
+      for tokens in [1, 3] {
+        do {
+          try y.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            try matrix.multiply(x, tokens: tokens, into: base, kernels: kernels)
+          }
+        } catch { failures += 1 }
+      }
     }
     return failures
   }

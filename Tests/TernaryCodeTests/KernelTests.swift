@@ -53,6 +53,44 @@ import Testing
     }
   }
 
+  @Test(arguments: ["scalar"] + names)
+  func manyTokensGiveTheBitsOfEachAlone(name: String) throws {
+    let kernels = try #require(KernelSet(named: name))
+    var sizes = SeededGenerator(seed: 12)
+    for seed in 0..<20 {
+      let (rows, columns) = (1 + Int(sizes.next() % 700), 1 + Int(sizes.next() % 700))
+      let tokens = [2, 3, 5, 64, 131][seed % 5]
+      let random = RandomTernary(
+        rows: rows,
+        columns: columns,
+        zeros: sizes.uniform(),
+        levelGroupSize: seed % 4 == 0 ? 256 : nil,
+        seed: UInt64(seed)
+      )
+      let matrix = try random.matrix(random.encoded(width: seed % 7))
+      let x = randomActivations(tokens * columns, seed: UInt64(seed))
+      var y = [Float](repeating: .nan, count: tokens * rows)
+      try y.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return }
+        try matrix.multiply(
+          x,
+          tokens: tokens,
+          into: base,
+          workers: Workers(count: 1 + seed % 3),
+          kernels: kernels
+        )
+      }
+      for token in [0, 1, tokens - 1] {
+        let alone = try product(
+          matrix,
+          Array(x[token * columns..<(token + 1) * columns]),
+          scalar
+        )
+        #expect(Array(y[token * rows..<(token + 1) * rows]) == alone)
+      }
+    }
+  }
+
   @Test func resultDoesNotDependOnThreads() throws {
     let random = RandomTernary(rows: 500, columns: 300, zeros: 0.9, seed: 2)
     let matrix = try random.matrix(random.encoded())

@@ -43,24 +43,26 @@ static inline size_t qmoe_column_blocks(const qmoe_ternary *m) {
   return (m->columns + QMOE_TILE_COLUMNS - 1) / QMOE_TILE_COLUMNS;
 }
 
-// Activations of one token as the fast kernels take them: int8 with one scale for 256 columns.
-//   values[block][256]   a block narrower than 256 columns lies at its right end, zeros before it
-//   scales[block]        x = scale * value
+// Activations of some tokens as the fast kernels take them: int8 with one scale for 256 columns.
+//   values[tokens][blocks][256]  a block narrower than 256 columns lies at its right end, zeros
+//                                before it
+//   scales[tokens][blocks]       x = scale * value
 typedef struct {
+  size_t tokens;
   const int8_t *values;
   const float *scales;
 } qmoe_int8_activations;
 
-// values and scales as above from x[columns]: value = x / scale, rounded to nearest even, scale =
+// values and scales of one token as above from x[columns]: value = x / scale, rounded to nearest even, scale =
 // largest magnitude / 127. Blocks of zeros, and blocks with a value that is not finite, get scale 0
 // or NaN and zeros.
 void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, float *scales);
 
-// For each row r of the row groups [first_group, last_group), over the column blocks [first_block,
-// last_block):
+// For each token and each row r of the row groups [first_group, last_group), over the column blocks
+// [first_block, last_block):
 //   positive[r] = sum over blocks of scale * (sum of values where the symbol is +1), negative alike;
 // the inner sums are integers, the outer ones float32 in the order of the blocks, so that every
-// kernel gives the same bits. positive[64 * groups], negative[64 * groups] are indexed from
+// kernel gives the same bits. positive[tokens][64 * groups], negative alike, are indexed from
 // first_group; rows beyond the matrix's last get 0.
 typedef qmoe_ternary_status qmoe_ternary_sums(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
@@ -83,4 +85,6 @@ qmoe_ternary_sums qmoe_ternary_sums_scalar;
 #if defined(__x86_64__)
 qmoe_ternary_sums qmoe_ternary_sums_avx2;
 qmoe_ternary_sums qmoe_ternary_sums_avx512;
+// Of any number of tokens: what the kernel before uses for more than one.
+qmoe_ternary_sums qmoe_ternary_sums_of_tokens_avx512;
 #endif

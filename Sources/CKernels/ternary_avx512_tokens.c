@@ -1,0 +1,233 @@
+#if defined(__x86_64__)
+#include "ternary_tile.h"
+
+#include <immintrin.h>
+
+// Several tokens. A lane of the registers is a row. A tile is decoded once, step by step, to the columns of each
+// step's nonzeros (`decoded`), and then multiplied with each token: the 256 activations of the tile
+// sit in four registers that vpermi2b reads by column.
+//
+// Decoding: the payload of a step's nonzeros is spread over the lanes by vpexpandb, and each lane
+// keeps its own column. An event moves its row on by at most 2^k columns, so that no row can be
+// finished in the first 256 / 2^k steps: in these *full steps* the flags are 64 bits, one for each
+// lane. After them, pdep spreads the flags over the unfinished lanes, and each step waits long for
+// the one before; several tiles are decoded side by side there to fill the time.
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(                                                                    \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi,bmi2,"  \
+                          "popcnt,lzcnt,tune=znver4"))),                                         \
+    apply_to = function)
+#include "ternary_avx512.h"
+
+// A tile whose steps are decoded. What lies behind the last step is a step without nonzeros, so that
+// steps can be taken in pairs.
+typedef struct {
+  size_t steps; // even
+  // Of each step a byte for each row: the column of its nonzero.
+  uint8_t columns[258][64];
+  // Of each step a bit for each row: a nonzero in the columns 0 to 127, one in 128 to 255, and
+  // whether it is negative.
+  uint64_t left[258], right[258], negative[258];
+} decoded;
+
+// One tile while it is decoded.
+typedef struct {
+  __m512i position; // the column of each lane, 8 bits: it wraps where a row is finished
+  uint64_t active; // rows not finished
+  const uint8_t *codes; // payload codes left, one a byte
+  const uint8_t *flags;
+  size_t flag_bit;
+  size_t steps;
+} lane_state;
+
+// Takes the next codes for the lanes in `nonzero`, writes down the step and moves the lanes on.
+static inline __attribute__((always_inline)) void take_step(
+    lane_state *s, uint64_t nonzero, const code_layout *l, decoded *out) {
+  // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
+  __m512i code = _mm512_mask_expand_epi8(l->gap_mask, nonzero, _mm512_loadu_si512(s->codes));
+  s->codes += _mm_popcnt_u64(nonzero);
+  __m512i column = _mm512_add_epi8(s->position, _mm512_and_si512(code, l->gap_mask));
+  __mmask64 right = _mm512_mask_test_epi8_mask(nonzero, column, _mm512_set1_epi8(-128));
+  _mm512_storeu_si512(out->columns[s->steps], column);
+  out->left[s->steps] = _kandn_mask64(right, nonzero);
+  out->right[s->steps] = right;
+  out->negative[s->steps] = _mm512_test_epi8_mask(code, l->sign_bit);
+  s->steps++;
+  s->position = _mm512_sub_epi8(column, _mm512_set1_epi8(-1));
+}
+
+// The steps of a tile of 64 rows in which no row can be finished.
+static inline void full_steps(lane_state *s, unsigned columns, const code_layout *l, decoded *out) {
+  const size_t steps = (columns + (1u << l->width) - 1) >> l->width;
+  __m512i before = s->position;
+  for (size_t i = 0; i < steps; i++) {
+    uint64_t nonzero;
+    memcpy(&nonzero, s->flags + 8 * i, 8);
+    before = s->position;
+    take_step(s, nonzero, l, out);
+  }
+  s->flag_bit = 64 * steps;
+  s->active = _mm512_cmpgt_epu8_mask(s->position, before);
+}
+
+// Any step; where all rows are finished it changes nothing but the number of steps.
+static inline __attribute__((always_inline)) void step(
+    lane_state *s, const code_layout *l, decoded *out) {
+  uint64_t nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
+  s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
+  __m512i before = s->position;
+  take_step(s, nonzero, l, out);
+  // A finished lane's column wraps around.
+  s->active = _mm512_mask_cmpgt_epu8_mask(s->active, s->position, before);
+}
+
+// Tiles decoded side by side, in row groups that follow each other.
+enum { TILES = 4 };
+
+typedef struct {
+  uint8_t codes[TILES][64 * 256 + 64]; // read 64 at a time from anywhere up to the last
+  qmoe_tile tiles[TILES];
+  decoded steps[TILES];
+} workspace;
+
+static qmoe_ternary_status begin_tile(
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
+    workspace *w, size_t index, lane_state *s) {
+  *s = (lane_state){_mm512_setzero_si512(), 0, w->codes[index], w->codes[index], 0, 0};
+  if (group >= last_group) return QMOE_TERNARY_OK;
+  qmoe_tile *tile = &w->tiles[index];
+  if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
+  unpack_payload(tile, l, w->codes[index]);
+  s->flags = tile->flags;
+  s->position = _mm512_set1_epi8((char)tile->first_column);
+  if (tile->rows == QMOE_TILE_ROWS) {
+    full_steps(s, QMOE_TILE_COLUMNS - tile->first_column, l, &w->steps[index]);
+  } else {
+    s->active = (1ull << tile->rows) - 1;
+  }
+  return QMOE_TERNARY_OK;
+}
+
+static inline qmoe_ternary_status end_tile(
+    const qmoe_ternary *m, workspace *w, size_t index, const lane_state *s) {
+  decoded *d = &w->steps[index];
+  d->left[s->steps] = d->right[s->steps] = d->negative[s->steps] = 0;
+  d->steps = (s->steps + 1) & ~(size_t)1;
+  size_t nonzeros = (size_t)(s->codes - w->codes[index]);
+  return qmoe_check_tile(m, &w->tiles[index], s->flag_bit, nonzeros);
+}
+
+// Decodes the tiles of the row groups [group, last_group), at most TILES of them.
+static qmoe_ternary_status decode_tiles(
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
+    workspace *w) {
+  // Variables of their own stay in registers, which elements of an array do not.
+  lane_state a, b, c, d;
+  qmoe_ternary_status status = begin_tile(m, group, last_group, block, l, w, 0, &a);
+  status |= begin_tile(m, group + 1, last_group, block, l, w, 1, &b);
+  status |= begin_tile(m, group + 2, last_group, block, l, w, 2, &c);
+  status |= begin_tile(m, group + 3, last_group, block, l, w, 3, &d);
+  if (status) return status;
+  while (a.active | b.active | c.active | d.active) {
+    // No tile takes more than 256 steps, since each moves its rows on.
+    if (a.active) step(&a, l, &w->steps[0]);
+    if (b.active) step(&b, l, &w->steps[1]);
+    if (c.active) step(&c, l, &w->steps[2]);
+    if (d.active) step(&d, l, &w->steps[3]);
+  }
+  status |= end_tile(m, w, 0, &a);
+  if (group + 1 < last_group) status |= end_tile(m, w, 1, &b);
+  if (group + 2 < last_group) status |= end_tile(m, w, 2, &c);
+  if (group + 3 < last_group) status |= end_tile(m, w, 3, &d);
+  return status;
+}
+
+// Adds scale * sums to the totals of 64 rows; in each quarter of a register the first eight of its
+// sixteen rows are in `low`, the others in `high`.
+static inline void add_rows(float *totals, __m512i low, __m512i high, float scale) {
+  // Quarters of 8 + 8 rows, alternately from both.
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  const __m512i halves[2] = {
+      _mm512_permutex2var_epi64(low, first, high), _mm512_permutex2var_epi64(low, second, high)};
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (int i = 0; i < 4; i++) {
+    __m256i sums = _mm512_extracti64x4_epi64(halves[i / 2], 0);
+    if (i % 2) sums = _mm512_extracti64x4_epi64(halves[i / 2], 1);
+    __m512 floats = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
+    __m512 total = _mm512_loadu_ps(totals + 16 * i);
+    _mm512_storeu_ps(totals + 16 * i, _mm512_add_ps(total, _mm512_mul_ps(floats, factor)));
+  }
+}
+
+// The activations at a step's nonzeros, 0 elsewhere.
+static inline __attribute__((always_inline)) __m512i look_up(
+    const decoded *d, size_t step, const __m512i x[4]) {
+  __m512i column = _mm512_loadu_si512(d->columns[step]);
+  return _mm512_or_si512(
+      _mm512_maskz_permutex2var_epi8(d->left[step], x[0], column, x[1]),
+      _mm512_maskz_permutex2var_epi8(d->right[step], x[2], column, x[3]));
+}
+
+// Multiplies a decoded tile with one token's 256 activations.
+static void multiply_tile(
+    const decoded *d, const int8_t *values, float scale, float *positive, float *negative) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  const __m512i x[4] = {
+      _mm512_loadu_si512(values), _mm512_loadu_si512(values + 64), _mm512_loadu_si512(values + 128),
+      _mm512_loadu_si512(values + 192)};
+  __m512i all_low = _mm512_setzero_si512(), all_high = all_low;
+  __m512i negative_low = all_low, negative_high = all_low;
+  for (size_t i = 0; i < d->steps; i += 2) {
+    // Side by side in pairs: one instruction widens and adds the values of both steps.
+    __m512i first = look_up(d, i, x), second = look_up(d, i + 1, x);
+    __m512i pairs = _mm512_unpacklo_epi8(first, second);
+    all_low = _mm512_add_epi16(all_low, _mm512_maddubs_epi16(ones, pairs));
+    pairs = _mm512_unpackhi_epi8(first, second);
+    all_high = _mm512_add_epi16(all_high, _mm512_maddubs_epi16(ones, pairs));
+    first = _mm512_maskz_mov_epi8(d->negative[i], first);
+    second = _mm512_maskz_mov_epi8(d->negative[i + 1], second);
+    pairs = _mm512_unpacklo_epi8(first, second);
+    negative_low = _mm512_add_epi16(negative_low, _mm512_maddubs_epi16(ones, pairs));
+    pairs = _mm512_unpackhi_epi8(first, second);
+    negative_high = _mm512_add_epi16(negative_high, _mm512_maddubs_epi16(ones, pairs));
+  }
+  // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
+  add_rows(
+      positive, _mm512_sub_epi16(all_low, negative_low), _mm512_sub_epi16(all_high, negative_high),
+      scale);
+  add_rows(negative, negative_low, negative_high, scale);
+}
+
+qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
+    const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
+    size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
+  workspace w;
+  const code_layout l = make_layout(m->width);
+  const size_t blocks = qmoe_column_blocks(m);
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
+  memset(positive, 0, x.tokens * rows * sizeof *positive);
+  memset(negative, 0, x.tokens * rows * sizeof *negative);
+  for (size_t g = first_group; g < last_group; g += TILES) {
+    size_t count = last_group - g < TILES ? last_group - g : TILES;
+    for (size_t block = first_block; block < last_block; block++) {
+      if (decode_tiles(m, g, g + count, block, &l, &w)) return QMOE_TERNARY_MALFORMED;
+      for (size_t token = 0; token < x.tokens; token++) {
+        size_t index = token * blocks + block;
+        for (size_t i = 0; i < count; i++) {
+          size_t row = token * rows + (g + i - first_group) * QMOE_TILE_ROWS;
+          multiply_tile(
+              &w.steps[i], x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
+              negative + row);
+        }
+      }
+    }
+  }
+  return QMOE_TERNARY_OK;
+}
+
+#pragma clang attribute pop
+#else
+typedef int not_for_this_processor;
+#endif

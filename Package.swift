@@ -73,7 +73,9 @@ let package = Package(
     ),
     .target(
       name: "KernelBenchmark",
-      dependencies: ["Diagnostics", "Tensors", "Kernels", "TernaryCode", "CKernels"]
+      dependencies: [
+        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "TernaryCode", "Models", "CKernels",
+      ]
     ),
     .target(
       name: "EmbeddedModel",

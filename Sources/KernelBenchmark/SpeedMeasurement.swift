@@ -14,7 +14,7 @@ public struct SpeedMeasurement: Codable, Sendable {
   public var threads: Int
   /// Instruction set of the kernels.
   public var kernel: String
-  /// Median microseconds of one compressed product.
+  /// Median microseconds of one compressed product of all tokens.
   public var microseconds: Double
   /// The fastest and slowest repetition, in the same unit.
   public var microsecondsRange: [Double]
@@ -24,6 +24,8 @@ public struct SpeedMeasurement: Codable, Sendable {
   public var bf16WeightsPerSecond: Double
   /// How many times as fast as bfloat16 (ratio of the medians).
   public var ratioToBF16: Double
+  /// How many times as fast as the BLAS with float32 weights; several tokens only.
+  public var ratioToFloat32: Double?
   /// Gigabytes that the bfloat16 kernel reads in a second.
   public var bf16GigabytesPerSecond: Double
   /// Gigabytes that a plain read of the same memory gets in a second, on one thread.
@@ -39,6 +41,7 @@ public struct SpeedMeasurement: Codable, Sendable {
     case weightsPerSecond = "weights_per_second"
     case bf16WeightsPerSecond = "bf16_weights_per_second"
     case ratioToBF16 = "ratio_to_bf16"
+    case ratioToFloat32 = "ratio_to_f32"
     case bf16GigabytesPerSecond = "bf16_gigabytes_per_second"
     case readGigabytesPerSecond = "read_gigabytes_per_second"
   }
@@ -61,41 +64,66 @@ public struct Contest: Sendable {
 
   /// Times both in turn, a whole rotation each, `repetitions` times after one that does not count.
   ///
+  /// A single token is multiplied with bfloat16 weights by the kernel for that; several as `Linear`
+  /// does it, and beside that by the BLAS with float32 weights.
+  ///
   /// - Throws: `InputError` if a code is damaged.
-  public func measure(workers: Workers, repetitions: Int = 9) throws(InputError)
-    -> SpeedMeasurement
-  {
+  public func measure(
+    tokens: Int = 1,
+    workers: Workers,
+    repetitions: Int = 9
+  ) throws(InputError) -> SpeedMeasurement {
     let (rows, columns) = (compressed[0].rows, compressed[0].columns)
     var random = SeededGenerator(seed: 1)
-    let x = (0..<columns).map { _ in Float(random.normal()) }
-    var y = [Float](repeating: 0, count: rows)
-    var times: (compressed: [Double], plain: [Double], read: [Double]) = ([], [], [])
+    let x = (0..<tokens * columns).map { _ in Float(random.normal()) }
+    var y = [Float](repeating: 0, count: tokens * rows)
+    let rivals = try Rivals(plain, rows: rows, columns: columns, tokens: tokens, workers: workers)
+    var times = Times()
     for repetition in 0...repetitions {
-      let a = try seconds { () throws(InputError) in
-        for matrix in compressed { try multiply(matrix, x, &y, workers) }
+      let fast = try seconds { () throws(InputError) in
+        for matrix in compressed { try multiply(matrix, x, tokens, &y, workers) }
       }
-      let b = seconds { for matrix in plain { multiply(matrix, rows, columns, x, &y, workers) } }
-      let c = seconds { for matrix in plain { read(matrix) } }
+      let slow = try seconds { () throws(InputError) in try rivals.multiplyBF16(x, into: &y) }
+      let float = seconds { rivals.multiplyFloat32(x, into: &y) }
+      let read = seconds { for matrix in plain { _ = qmoe_read(matrix.base, matrix.count) } }
       guard repetition > 0 else { continue }
-      times.compressed.append(a / Double(compressed.count))
-      times.plain.append(b / Double(plain.count))
-      times.read.append(c / Double(plain.count))
+      times.compressed.append(fast / Double(compressed.count))
+      times.plain.append(slow / Double(plain.count))
+      times.float.append(float / Double(max(1, rivals.floatCount)))
+      times.read.append(read / Double(plain.count))
     }
+    return try summary(times, tokens: tokens, workers: workers)
+  }
+
+  /// Seconds of one product, in each repetition.
+  private struct Times {
+    var compressed: [Double] = []
+    var plain: [Double] = []
+    var float: [Double] = []
+    var read: [Double] = []
+  }
+
+  private func summary(
+    _ times: Times,
+    tokens: Int,
+    workers: Workers
+  ) throws(InputError) -> SpeedMeasurement {
+    let (rows, columns) = (compressed[0].rows, compressed[0].columns)
     let weights = Double(rows * columns)
     let (fast, slow) = (median(times.compressed), median(times.plain))
     let stored = compressed.reduce(0) { $0 + $1.codedByteCount } / compressed.count
+    let range = [times.compressed.min() ?? 0, times.compressed.max() ?? 0]
     return SpeedMeasurement(
       shape: "\(rows)x\(columns)",
-      tokens: 1,
+      tokens: tokens,
       threads: workers.count,
       kernel: KernelSet.active.name,
       microseconds: fast * 1e6,
-      microsecondsRange: [times.compressed.min() ?? 0, times.compressed.max() ?? 0].map {
-        $0 * 1e6
-      },
-      weightsPerSecond: weights / fast,
-      bf16WeightsPerSecond: weights / slow,
+      microsecondsRange: range.map { $0 * 1e6 },
+      weightsPerSecond: Double(tokens) * weights / fast,
+      bf16WeightsPerSecond: Double(tokens) * weights / slow,
       ratioToBF16: slow / fast,
+      ratioToFloat32: tokens > 1 ? median(times.float) / fast : nil,
       bf16GigabytesPerSecond: 2e-9 * weights / slow,
       readGigabytesPerSecond: 2e-9 * weights / median(times.read),
       rate: 8 * Double(stored) / weights,
@@ -114,32 +142,13 @@ public struct Contest: Sendable {
   private func multiply(
     _ matrix: TernaryMatrix,
     _ x: [Float],
+    _ tokens: Int,
     _ y: inout [Float],
     _ workers: Workers
   ) throws(InputError) {
     try y.withUnsafeMutableBufferPointer { (y) throws(InputError) in
       guard let y = y.baseAddress else { return }
-      try matrix.multiply(x, into: y, workers: workers)
+      try matrix.multiply(x, tokens: tokens, into: y, workers: workers)
     }
   }
-
-  private func multiply(
-    _ matrix: ByteView,
-    _ rows: Int,
-    _ columns: Int,
-    _ x: [Float],
-    _ y: inout [Float],
-    _ workers: Workers
-  ) {
-    KernelSet.active.multiplyBF16(
-      matrix,
-      rows: rows,
-      columns: columns,
-      x,
-      into: &y,
-      workers: workers
-    )
-  }
-
-  private func read(_ matrix: ByteView) { _ = qmoe_read(matrix.base, matrix.count) }
 }

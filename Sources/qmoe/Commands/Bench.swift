@@ -8,33 +8,49 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure compressed products against bfloat16 on the paper's shapes.",
     discussion: """
-      One token, matrices read from memory, both kernels in turn in one run; medians, and the
+      Matrices read from memory, both kernels in turn in one run; medians, and the
       fastest and slowest repetition. Beside the bfloat16 kernel stands what a plain read of the same
-      memory gets.
-      Example: qmoe bench --threads 1
+      memory gets. Several tokens are compared with float32 weights and the BLAS too.
+      Example: qmoe bench --threads 1 --tokens 1 --tokens 16
       """
   )
 
+  @Option(help: "Tokens to multiply at a time; may be given several times (default: 1).")
+  var tokens: [Int] = []
+
   @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if let wrong = tokens.first(where: { !(1...4096).contains($0) }) {
+      throw ValidationError("--tokens must be between 1 and 4096, not \(wrong).")
+    }
+  }
 
   func run() throws {
     let display = ProgressDisplay()
-    let shapes = Contest.paperShapes
+    let counts = tokens.isEmpty ? [1] : tokens
+    let workers = Workers(count: common.threads ?? 1)
     var rows: [SpeedMeasurement] = []
-    for (index, (height, width)) in shapes.enumerated() {
-      display.handler(ProgressReport("measuring", index, of: shapes.count, "shapes"))
-      rows.append(
-        try Contest(rows: height, columns: width).measure(
-          workers: Workers(count: common.threads ?? 1)
+    for (height, width) in Contest.paperShapes {
+      let contest = try Contest(rows: height, columns: width)
+      for count in counts {
+        let total = counts.count * Contest.paperShapes.count
+        display.handler(ProgressReport("measuring", rows.count, of: total, "products"))
+        // More tokens take longer, and need fewer repetitions to be told apart.
+        rows.append(
+          try contest.measure(tokens: count, workers: workers, repetitions: count < 8 ? 9 : 3)
         )
-      )
+      }
     }
     display.finish()
     if common.json {
       try Console.print(json: Output(rows: rows, geometricMean: Self.geometricMean(rows)))
     } else {
-      Self.printTable(rows)
-      Console.print("geometric mean of the ratios: \(Self.geometricMean(rows).formatted(2))x")
+      for count in counts {
+        let table = rows.filter { $0.tokens == count }
+        Self.printTable(table)
+        Console.print("geometric mean of the ratios: \(Self.geometricMean(table).formatted(2))x")
+      }
     }
   }
 
@@ -55,12 +71,18 @@ struct Bench: ParsableCommand {
   /// Prints the rows.
   static func printTable(_ rows: [SpeedMeasurement]) {
     guard let first = rows.first else { return }
-    Console.print("kernels \(first.kernel), threads \(first.threads), one token")
     Console.print(
-      "    shape      bits (of entropy)     µs (range)        Gw/s    bf16   ratio   read GB/s (bf16)"
+      "kernels \(first.kernel), threads \(first.threads), tokens \(first.tokens) at a time"
+    )
+    let last = first.tokens == 1 ? "read GB/s (bf16)" : "over BLAS"
+    Console.print(
+      "    shape      bits (of entropy)     µs (range)        Gw/s    bf16   ratio   \(last)"
     )
     for row in rows {
       let range = row.microsecondsRange.map { $0.formatted(0) }.joined(separator: "–")
+      let memory =
+        "\(row.readGigabytesPerSecond.formatted(1)) (\(row.bf16GigabytesPerSecond.formatted(1)))"
+      let float = row.ratioToFloat32.map { $0.formatted(2) + "x" }
       Console.print(
         [
           row.shape.padded(10),
@@ -69,8 +91,7 @@ struct Bench: ParsableCommand {
           (row.weightsPerSecond * 1e-9).formatted(1).padded(7),
           (row.bf16WeightsPerSecond * 1e-9).formatted(1).padded(7),
           (row.ratioToBF16.formatted(2) + "x").padded(7),
-          "\(row.readGigabytesPerSecond.formatted(1)) (\(row.bf16GigabytesPerSecond.formatted(1)))"
-            .padded(12),
+          (float ?? memory).padded(12),
         ].joined(separator: " ")
       )
     }

@@ -170,34 +170,71 @@ static inline __attribute__((always_inline)) __m512i look_up(
       _mm512_maskz_permutex2var_epi8(d->right[step], x[2], column, x[3]));
 }
 
-// Multiplies a decoded tile with one token's 256 activations.
-static void multiply_tile(
-    const decoded *d, const int8_t *values, float scale, float *positive, float *negative) {
+// One token while a tile is multiplied with it.
+typedef struct {
+  __m512i x[4]; // its activations
+  // Sums over all nonzeros and over the negative ones, 16 bits, in the order of `add_rows`.
+  __m512i all_low, all_high, negative_low, negative_high;
+} token_state;
+
+static inline __attribute__((always_inline)) token_state begin_token(const int8_t *values) {
+  const __m512i zero = _mm512_setzero_si512();
+  return (token_state){
+      {_mm512_loadu_si512(values), _mm512_loadu_si512(values + 64),
+       _mm512_loadu_si512(values + 128), _mm512_loadu_si512(values + 192)},
+      zero, zero, zero, zero};
+}
+
+// Adds the values of two steps: side by side in pairs, one instruction widens and adds both.
+static inline __attribute__((always_inline)) void two_steps(
+    token_state *t, const decoded *d, size_t step) {
   const __m512i ones = _mm512_set1_epi8(1);
-  const __m512i x[4] = {
-      _mm512_loadu_si512(values), _mm512_loadu_si512(values + 64), _mm512_loadu_si512(values + 128),
-      _mm512_loadu_si512(values + 192)};
-  __m512i all_low = _mm512_setzero_si512(), all_high = all_low;
-  __m512i negative_low = all_low, negative_high = all_low;
-  for (size_t i = 0; i < d->steps; i += 2) {
-    // Side by side in pairs: one instruction widens and adds the values of both steps.
-    __m512i first = look_up(d, i, x), second = look_up(d, i + 1, x);
-    __m512i pairs = _mm512_unpacklo_epi8(first, second);
-    all_low = _mm512_add_epi16(all_low, _mm512_maddubs_epi16(ones, pairs));
-    pairs = _mm512_unpackhi_epi8(first, second);
-    all_high = _mm512_add_epi16(all_high, _mm512_maddubs_epi16(ones, pairs));
-    first = _mm512_maskz_mov_epi8(d->negative[i], first);
-    second = _mm512_maskz_mov_epi8(d->negative[i + 1], second);
-    pairs = _mm512_unpacklo_epi8(first, second);
-    negative_low = _mm512_add_epi16(negative_low, _mm512_maddubs_epi16(ones, pairs));
-    pairs = _mm512_unpackhi_epi8(first, second);
-    negative_high = _mm512_add_epi16(negative_high, _mm512_maddubs_epi16(ones, pairs));
-  }
+  __m512i first = look_up(d, step, t->x), second = look_up(d, step + 1, t->x);
+  __m512i pairs = _mm512_unpacklo_epi8(first, second);
+  t->all_low = _mm512_add_epi16(t->all_low, _mm512_maddubs_epi16(ones, pairs));
+  pairs = _mm512_unpackhi_epi8(first, second);
+  t->all_high = _mm512_add_epi16(t->all_high, _mm512_maddubs_epi16(ones, pairs));
+  first = _mm512_maskz_mov_epi8(d->negative[step], first);
+  second = _mm512_maskz_mov_epi8(d->negative[step + 1], second);
+  pairs = _mm512_unpacklo_epi8(first, second);
+  t->negative_low = _mm512_add_epi16(t->negative_low, _mm512_maddubs_epi16(ones, pairs));
+  pairs = _mm512_unpackhi_epi8(first, second);
+  t->negative_high = _mm512_add_epi16(t->negative_high, _mm512_maddubs_epi16(ones, pairs));
+}
+
+static inline void end_token(const token_state *t, float scale, float *positive, float *negative) {
   // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
   add_rows(
-      positive, _mm512_sub_epi16(all_low, negative_low), _mm512_sub_epi16(all_high, negative_high),
-      scale);
-  add_rows(negative, negative_low, negative_high, scale);
+      positive, _mm512_sub_epi16(t->all_low, t->negative_low),
+      _mm512_sub_epi16(t->all_high, t->negative_high), scale);
+  add_rows(negative, t->negative_low, t->negative_high, scale);
+}
+
+// Multiplies a decoded tile of column block `block` with all tokens. positive and negative are those
+// of the tile's rows for the first token, `stride` apart from token to token.
+static void multiply_tile(
+    const decoded *d, qmoe_int8_activations x, size_t block, size_t blocks, float *positive,
+    float *negative, size_t stride) {
+  const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
+  const float *scales = x.scales + block;
+  const size_t length = blocks * QMOE_TILE_COLUMNS;
+  size_t t = 0;
+  // Two tokens share what is loaded of a step.
+  for (; t + 2 <= x.tokens; t += 2) {
+    token_state a = begin_token(values + t * length), b = begin_token(values + (t + 1) * length);
+    for (size_t i = 0; i < d->steps; i += 2) {
+      two_steps(&a, d, i);
+      two_steps(&b, d, i);
+    }
+    end_token(&a, scales[t * blocks], positive + t * stride, negative + t * stride);
+    end_token(
+        &b, scales[(t + 1) * blocks], positive + (t + 1) * stride, negative + (t + 1) * stride);
+  }
+  if (t < x.tokens) {
+    token_state a = begin_token(values + t * length);
+    for (size_t i = 0; i < d->steps; i += 2) two_steps(&a, d, i);
+    end_token(&a, scales[t * blocks], positive + t * stride, negative + t * stride);
+  }
 }
 
 qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
@@ -213,14 +250,9 @@ qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
     size_t count = last_group - g < TILES ? last_group - g : TILES;
     for (size_t block = first_block; block < last_block; block++) {
       if (decode_tiles(m, g, g + count, block, &l, &w)) return QMOE_TERNARY_MALFORMED;
-      for (size_t token = 0; token < x.tokens; token++) {
-        size_t index = token * blocks + block;
-        for (size_t i = 0; i < count; i++) {
-          size_t row = token * rows + (g + i - first_group) * QMOE_TILE_ROWS;
-          multiply_tile(
-              &w.steps[i], x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
-              negative + row);
-        }
+      for (size_t i = 0; i < count; i++) {
+        size_t row = (g + i - first_group) * QMOE_TILE_ROWS;
+        multiply_tile(&w.steps[i], x, block, blocks, positive + row, negative + row, rows);
       }
     }
   }

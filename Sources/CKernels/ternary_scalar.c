@@ -1,55 +1,7 @@
 #include "ternary_tile.h"
 
-#include <math.h>
-
 // Every kernel rounds a product before it adds it.
 #pragma STDC FP_CONTRACT OFF
-
-void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, float *scales) {
-  size_t blocks = (columns + QMOE_TILE_COLUMNS - 1) / QMOE_TILE_COLUMNS;
-  for (size_t b = 0; b < blocks; b++) {
-    const float *in = x + b * QMOE_TILE_COLUMNS;
-    size_t count = columns - b * QMOE_TILE_COLUMNS;
-    if (count > QMOE_TILE_COLUMNS) count = QMOE_TILE_COLUMNS;
-    int8_t *out = values + b * QMOE_TILE_COLUMNS;
-    memset(out, 0, QMOE_TILE_COLUMNS);
-    float largest = 0;
-    int finite = 1;
-    for (size_t c = 0; c < count; c++) {
-      float magnitude = fabsf(in[c]);
-      finite &= magnitude <= 3.402823466e38f;
-      largest = magnitude > largest ? magnitude : largest;
-    }
-    scales[b] = finite ? largest / 127 : NAN;
-    // Below the normal numbers the reciprocal overflows, and so small a block is 0 to any purpose.
-    if (!finite || largest < 1e-35f) {
-      if (finite) scales[b] = 0;
-      continue;
-    }
-    float factor = 127 / largest;
-    for (size_t c = 0; c < count; c++) {
-      out[QMOE_TILE_COLUMNS - count + c] = (int8_t)rintf(in[c] * factor);
-    }
-  }
-}
-
-static inline float level(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
-void qmoe_apply_levels(
-    const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
-    int accumulating, float *y) {
-  const unsigned char *bytes = levels;
-  for (size_t r = 0; r < rows; r++) {
-    uint32_t pair;
-    memcpy(&pair, bytes + 4 * stride * r, 4);
-    float sum = level(pair & 0xffff0000) * positive[r] + level(pair << 16) * negative[r];
-    y[r] = accumulating ? y[r] + sum : sum;
-  }
-}
 
 // Takes the events of a tile one by one, in the order in which they are stored: step by step, in
 // each step the unfinished rows in order. `event` is called with the row and the column of each

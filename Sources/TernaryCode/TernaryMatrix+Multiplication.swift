@@ -57,7 +57,7 @@ extension TernaryMatrix {
         (scales) throws(InputError) in
         guard let values = values.baseAddress, let scales = scales.baseAddress else { return }
         for token in 0..<tokens {
-          qmoe_quantize_activations(
+          kernels.table.pointee.quantize_activations(
             x + token * columns,
             columns,
             values + token * width,
@@ -114,7 +114,7 @@ extension TernaryMatrix {
         }
         guard status == QMOE_TERNARY_OK else { throw malformed("") }
         for token in 0..<x.tokens {
-          qmoe_apply_levels(
+          kernels.table.pointee.apply_levels(
             levels.base + 4 * (firstRow * groups + group),
             groups,
             height,

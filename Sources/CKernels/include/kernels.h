@@ -5,7 +5,9 @@
 
 typedef struct {
   const char *name;
+  qmoe_quantize_activations *quantize_activations;
   qmoe_ternary_sums *ternary_sums;
+  qmoe_apply_levels *apply_levels;
   qmoe_bf16_matvec *bf16_matvec;
 } qmoe_kernels;
 

@@ -56,7 +56,8 @@ typedef struct {
 // values and scales of one token as above from x[columns]: value = x / scale, rounded to nearest even, scale =
 // largest magnitude / 127. Blocks of zeros, and blocks with a value that is not finite, get scale 0
 // or NaN and zeros.
-void qmoe_quantize_activations(const float *x, size_t columns, int8_t *values, float *scales);
+typedef void qmoe_quantize_activations(
+    const float *x, size_t columns, int8_t *values, float *scales);
 
 // For each token and each row r of the row groups [first_group, last_group), over the column blocks
 // [first_block, last_block):
@@ -71,7 +72,7 @@ typedef qmoe_ternary_status qmoe_ternary_sums(
 // y[r] = high[r] * positive[r] + low[r] * negative[r], or that added to y[r] if accumulating.
 //   levels[rows][stride][2]  bfloat16 bits of low and high, of which the first pair of each row is
 //                            taken; no alignment needed
-void qmoe_apply_levels(
+typedef void qmoe_apply_levels(
     const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
     int accumulating, float *y);
 
@@ -80,11 +81,17 @@ void qmoe_apply_levels(
 qmoe_ternary_status qmoe_ternary_decode_tile(
     const qmoe_ternary *m, size_t group, size_t block, int8_t *symbols);
 
-// The same sums on every instruction set; see qmoe_kernels.
+// The same on every instruction set; see qmoe_kernels.
+qmoe_quantize_activations qmoe_quantize_activations_scalar;
 qmoe_ternary_sums qmoe_ternary_sums_scalar;
+qmoe_apply_levels qmoe_apply_levels_scalar;
 #if defined(__x86_64__)
+qmoe_quantize_activations qmoe_quantize_activations_avx2;
 qmoe_ternary_sums qmoe_ternary_sums_avx2;
+qmoe_apply_levels qmoe_apply_levels_avx2;
+qmoe_quantize_activations qmoe_quantize_activations_avx512;
 qmoe_ternary_sums qmoe_ternary_sums_avx512;
+qmoe_apply_levels qmoe_apply_levels_avx512;
 // Of any number of tokens: what the kernel before uses for more than one.
 qmoe_ternary_sums qmoe_ternary_sums_of_tokens_avx512;
 #endif

@@ -140,6 +140,19 @@ static qmoe_ternary_status start(
   return QMOE_TERNARY_OK;
 }
 
+// Where the codes begin that are decoded after a tile; anything at the end, where nothing is.
+static inline const char *next_tile(
+    const qmoe_ternary *m, size_t group, size_t block, size_t first_block, size_t last_block) {
+  if (++block == last_block) {
+    block = first_block;
+    group += GROUPS;
+  }
+  if (group >= qmoe_row_groups(m)) return (const char *)m->codes;
+  uint32_t first;
+  memcpy(&first, m->offsets + group * qmoe_column_blocks(m) + block, 4);
+  return (const char *)m->codes + first;
+}
+
 // The row groups [group, last_group), at most GROUPS of them.
 static qmoe_ternary_status sums_side_by_side(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
@@ -161,7 +174,14 @@ static qmoe_ternary_status sums_side_by_side(
     status |= start(m, group + 2, last_group, block, l, codes[2], &tiles[2], &c);
     status |= start(m, group + 3, last_group, block, l, codes[3], &tiles[3], &d);
     if (status) return status;
-    while (a.active | b.active | c.active | d.active) {
+    // A line of each tile that comes next is fetched in each round: tiles are too short and too far
+    // apart for the processor to foresee them.
+    const char *next[GROUPS];
+    for (size_t i = 0; i < GROUPS; i++) {
+      next[i] = next_tile(m, group + i, block, first_block, last_block);
+    }
+    for (size_t ahead = 0; a.active | b.active | c.active | d.active; ahead += 64) {
+      for (size_t i = 0; i < GROUPS; i++) _mm_prefetch(next[i] + ahead, _MM_HINT_T0);
       two_steps(&a, gap_mask, sign_bit, xs);
       two_steps(&b, gap_mask, sign_bit, xs);
       two_steps(&c, gap_mask, sign_bit, xs);

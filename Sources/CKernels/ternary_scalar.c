@@ -58,6 +58,24 @@ qmoe_ternary_status qmoe_ternary_decode_tile(
   return QMOE_TERNARY_OK;
 }
 
+qmoe_ternary_status qmoe_ternary_expand_scalar(
+    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
+    size_t first_row, size_t last_row, float *out, size_t stride) {
+  qmoe_tile tile;
+  if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
+  qmoe_clear_rows(&tile, last_row - first_row, out, stride);
+  float pairs[QMOE_TILE_ROWS][2];
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  size_t flags = 0, nonzeros = 0;
+  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, is_negative, {
+    if (column >= QMOE_TILE_COLUMNS) return QMOE_TERNARY_MALFORMED;
+    if (row >= first_row && row < last_row) {
+      out[(row - first_row) * stride + column - tile.first_column] = pairs[row][!is_negative];
+    }
+  });
+  return qmoe_check_tile(m, &tile, flags, nonzeros);
+}
+
 static qmoe_ternary_status add_tile(
     const qmoe_ternary *m, size_t group, size_t block, const int8_t *values, float scale,
     float *positive, float *negative) {

@@ -39,6 +39,22 @@ static inline qmoe_ternary_status qmoe_find_tile(
   return QMOE_TERNARY_OK;
 }
 
+// The two levels of a row, low first, from `levels` as qmoe_ternary_expand takes them.
+static inline void qmoe_row_levels(
+    const void *levels, size_t level_stride, size_t row, float pair[2]) {
+  uint32_t bits;
+  memcpy(&bits, (const unsigned char *)levels + 4 * level_stride * row, 4);
+  uint32_t low = bits << 16, high = bits & 0xffff0000;
+  memcpy(&pair[0], &low, 4);
+  memcpy(&pair[1], &high, 4);
+}
+
+// Zeros the rows of a tile that qmoe_ternary_expand is to fill.
+static inline void qmoe_clear_rows(const qmoe_tile *tile, size_t rows, float *out, size_t stride) {
+  size_t columns = QMOE_TILE_COLUMNS - tile->first_column;
+  for (size_t r = 0; r < rows; r++) memset(out + r * stride, 0, columns * sizeof *out);
+}
+
 // Whether a decoder that took so many flags and nonzeros used up the tile exactly.
 static inline qmoe_ternary_status qmoe_check_tile(
     const qmoe_ternary *m, const qmoe_tile *tile, size_t flags, size_t nonzeros) {

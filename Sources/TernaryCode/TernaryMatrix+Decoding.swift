@@ -1,5 +1,6 @@
 import CKernels
 import Diagnostics
+import Kernels
 
 extension TernaryMatrix {
   /// All symbols, −1, 0 or 1, row-major `[rows, columns]`.
@@ -49,23 +50,70 @@ extension TernaryMatrix {
   /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
   ///
   /// - Throws: `InputError` if the codes are damaged.
-  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
-  {
+  public func expand(
+    _ range: Range<Int>,
+    into out: UnsafeMutablePointer<Float>,
+    kernels: KernelSet = .active
+  ) throws(InputError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
     guard !range.isEmpty else { return }
     for group in range.lowerBound / Self.tileRows...(range.upperBound - 1) / Self.tileRows {
       let first = group * Self.tileRows
       let wanted = range.clamped(to: first..<first + Self.tileRows)
-      try forEachTile(ofGroup: group) { tile, firstColumn, skipped in
-        for row in wanted {
-          expandRow(
-            tile + (row - first) * Self.tileColumns + skipped,
-            row: row,
-            firstColumn: firstColumn,
-            count: Self.tileColumns - skipped,
-            into: out + (row - range.lowerBound) * columns + firstColumn
-          )
-        }
+      let target = out + (wanted.lowerBound - range.lowerBound) * columns
+      if isFused {
+        try expand(wanted, ofGroup: group, into: target, kernels)
+      } else {
+        try expandSymbols(wanted, ofGroup: group, into: target)
+      }
+    }
+  }
+
+  /// Writes some rows of one row group whose levels do not change within a tile.
+  private func expand(
+    _ wanted: Range<Int>,
+    ofGroup group: Int,
+    into out: UnsafeMutablePointer<Float>,
+    _ kernels: KernelSet
+  ) throws(InputError) {
+    let first = group * Self.tileRows
+    for block in 0..<columnBlocks {
+      let column = block * Self.tileColumns
+      let status = withKernelView { view in
+        kernels.table.pointee.ternary_expand(
+          view,
+          group,
+          block,
+          levels.base + 4 * (first * groups + column / levelGroupSize),
+          groups,
+          wanted.lowerBound - first,
+          wanted.upperBound - first,
+          out + column,
+          columns
+        )
+      }
+      guard status == QMOE_TERNARY_OK else {
+        throw malformed(", row group \(group), column block \(block)")
+      }
+    }
+  }
+
+  /// Writes some rows of one row group, whatever its levels.
+  private func expandSymbols(
+    _ wanted: Range<Int>,
+    ofGroup group: Int,
+    into out: UnsafeMutablePointer<Float>
+  ) throws(InputError) {
+    let first = group * Self.tileRows
+    try forEachTile(ofGroup: group) { tile, firstColumn, skipped in
+      for row in wanted {
+        expandRow(
+          tile + (row - first) * Self.tileColumns + skipped,
+          row: row,
+          firstColumn: firstColumn,
+          count: Self.tileColumns - skipped,
+          into: out + (row - wanted.lowerBound) * columns + firstColumn
+        )
       }
     }
   }

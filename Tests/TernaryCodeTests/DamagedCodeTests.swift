@@ -13,6 +13,13 @@ import Testing
     var y = [Float](repeating: 0, count: 3 * matrix.rows)
     for name in ["scalar", "avx2", "avx512"] {
       guard let kernels = KernelSet(named: name) else { continue }
+      var weights = [Float](repeating: 0, count: matrix.rows * matrix.columns)
+      do {
+        try weights.withUnsafeMutableBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          try matrix.expand(0..<matrix.rows, into: base, kernels: kernels)
+        }
+      } catch { failures += 1 }
       // One token and several may go through different code.
       for tokens in [1, 3] {
         do {

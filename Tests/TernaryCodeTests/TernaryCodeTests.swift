@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Kernels
 import Tensors
 import TernaryCode
 import Testing
@@ -57,7 +58,9 @@ import Testing
     #expect(try rate <= 1.035 * entropy(ofCounts: random.matrix(encoded).symbolCounts()))
   }
 
-  @Test func expandsAnyRowsAndLevelGroups() throws {
+  @Test(arguments: ["scalar", "avx2", "avx512"].filter { KernelSet(named: $0) != nil })
+  func expandsAnyRowsAndLevelGroups(name: String) throws {
+    let kernels = try #require(KernelSet(named: name))
     for groupSize in [700, 256, 512, 100, 7, 1] {
       let random = RandomTernary(
         rows: 150,
@@ -71,7 +74,9 @@ import Testing
       for range in [0..<150, 0..<64, 63..<65, 10..<11, 140..<150, 5..<5] {
         var out = [Float](repeating: .nan, count: range.count * 700)
         try out.withUnsafeMutableBufferPointer { buffer in
-          if let base = buffer.baseAddress { try matrix.expand(range, into: base) }
+          if let base = buffer.baseAddress {
+            try matrix.expand(range, into: base, kernels: kernels)
+          }
         }
         #expect(out == Array(weights[range.lowerBound * 700..<range.upperBound * 700]))
       }

@@ -8,6 +8,7 @@ typedef struct {
   qmoe_quantize_activations *quantize_activations;
   qmoe_ternary_sums *ternary_sums;
   qmoe_apply_levels *apply_levels;
+  qmoe_ternary_expand *ternary_expand;
   qmoe_bf16_matvec *bf16_matvec;
 } qmoe_kernels;
 

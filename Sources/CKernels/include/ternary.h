@@ -76,6 +76,14 @@ typedef void qmoe_apply_levels(
     const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
     int accumulating, float *y);
 
+// Writes the weights of one tile as float32: of its rows [first_row, last_row) to
+// out[last_row - first_row][stride], the tile's columns only. Checks the lengths.
+//   levels[64][level_stride][2]  bfloat16 bits of low and high, of which the first pair of each row of
+//                                the tile is taken; no alignment needed
+typedef qmoe_ternary_status qmoe_ternary_expand(
+    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
+    size_t first_row, size_t last_row, float *out, size_t stride);
+
 // Decodes one tile: symbols[64][256], each -1, 0 or 1; what lies outside of the matrix is 0. Checks
 // everything: lengths, that no nonzero lies beyond the tile's end, that spare bits are zero.
 qmoe_ternary_status qmoe_ternary_decode_tile(
@@ -85,6 +93,7 @@ qmoe_ternary_status qmoe_ternary_decode_tile(
 qmoe_quantize_activations qmoe_quantize_activations_scalar;
 qmoe_ternary_sums qmoe_ternary_sums_scalar;
 qmoe_apply_levels qmoe_apply_levels_scalar;
+qmoe_ternary_expand qmoe_ternary_expand_scalar;
 #if defined(__x86_64__)
 qmoe_quantize_activations qmoe_quantize_activations_avx2;
 qmoe_ternary_sums qmoe_ternary_sums_avx2;
@@ -92,6 +101,7 @@ qmoe_apply_levels qmoe_apply_levels_avx2;
 qmoe_quantize_activations qmoe_quantize_activations_avx512;
 qmoe_ternary_sums qmoe_ternary_sums_avx512;
 qmoe_apply_levels qmoe_apply_levels_avx512;
+qmoe_ternary_expand qmoe_ternary_expand_avx512;
 // Of any number of tokens: what the kernel before uses for more than one.
 qmoe_ternary_sums qmoe_ternary_sums_of_tokens_avx512;
 #endif

@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Synchronization
 
@@ -23,14 +22,14 @@ public struct Workers: Sendable {
     _ iterations: Int,
     _ body: @Sendable (_ index: Int) throws(E) -> Void
   ) throws(E) {
-    let threads = min(count, iterations)
+    let threads = min(count, iterations, ThreadPool.shared.helpers + 1)
     guard threads > 1 else {
       for index in 0..<max(0, iterations) { try body(index) }
       return
     }
     let next = Atomic<Int>(0)
     let failure = Mutex<(index: Int, error: E)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+    @Sendable func work(_ worker: Int) {
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         if index >= iterations { return }
@@ -44,6 +43,8 @@ public struct Workers: Sendable {
         }
       }
     }
+    // A loop in a loop has this thread alone.
+    if !ThreadPool.shared.run(threads, work) { work(0) }
     if let (_, error) = failure.withLock({ $0 }) { throw error }
   }
 

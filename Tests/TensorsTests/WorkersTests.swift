@@ -16,6 +16,25 @@ import Testing
     }
   }
 
+  /// Loops in quick succession, within each other and from several threads at once.
+  @Test func loopsOfAllKinds() async {
+    let workers = Workers(count: 4)
+    let total = Mutex(0)
+    for _ in 0..<20_000 { workers.forEach(2) { index in total.withLock { $0 += index } } }
+    #expect(total.withLock { $0 } == 20_000)
+    await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          (0..<500).reduce(0) { sum, _ in
+            sum
+              + workers.map(3) { outer in workers.map(3) { outer * $0 }.reduce(0, +) }.reduce(0, +)
+          }
+        }
+      }
+      for await sum in group { #expect(sum == 500 * 9) }
+    }
+  }
+
   @Test(arguments: [1, 2, 5]) func chunksCoverEverything(threads: Int) {
     let workers = Workers(count: threads)
     for (total, chunk) in [(0, 3), (10, 3), (9, 3), (5, 100), (4, 0)] {

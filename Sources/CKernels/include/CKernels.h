@@ -4,4 +4,5 @@
 #include "convert.h"
 #include "dense.h"
 #include "kernels.h"
+#include "pause.h"
 #include "ternary.h"

@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test lint format bench clean
+.PHONY: help setup build demo test lint format bench sanitize clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -30,6 +30,16 @@ format: ## Format all sources
 
 bench: build ## Measure the kernels
 	$(BINARY) bench
+
+# Undefined behaviour of the C kernels traps, so that no runtime library is needed. What the system's
+# libraries keep until the end is no leak.
+SANITIZE = -c release --sanitize=address -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined \
+  --scratch-path .build/sanitize
+
+sanitize: setup ## Run the tests of kernels and files under sanitizers
+	swift build $(SANITIZE) --build-tests
+	ASAN_OPTIONS=detect_leaks=0 swift test $(SANITIZE) --skip-build \
+	  --filter "TernaryCodeTests|TensorsTests|QuantizationTests|TokenizerFuzz"
 
 clean: ## Remove what was built
 	swift package clean

@@ -18,12 +18,10 @@ public struct Sampler: Sendable {
   }
 
   /// The index of the chosen token.
-  public mutating func choose(_ logits: some RandomAccessCollection<Float>) -> Int {
+  public mutating func choose(_ logits: [Float]) -> Int {
+    guard temperature > 0, let largest = logits.max() else { return greedy(logits) }
     let ranked = logits.enumerated()
       .sorted { ($1.element, $0.offset) < ($0.element, $1.offset) }
-    guard temperature > 0, let largest = ranked.first?.element else {
-      return ranked.first?.offset ?? 0
-    }
     let weights = ranked.map { exp(Double($0.element - largest) / temperature) }
     let limit = weights.reduce(0, +) * topP
     var (kept, mass) = (0, 0.0)
@@ -37,5 +35,12 @@ public struct Sampler: Sendable {
       if rest < 0 { return ranked[index].offset }
     }
     return ranked[kept - 1].offset
+  }
+
+  /// The index of the largest logit, the first of equals.
+  private func greedy(_ logits: [Float]) -> Int {
+    var best = 0
+    for index in logits.indices where logits[index] > logits[best] { best = index }
+    return best
   }
 }

@@ -64,11 +64,11 @@ static qmoe_ternary_status add_tile(
     float *positive, float *negative) {
   qmoe_tile tile;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
-  const unsigned bits = m->width + 1;
+  const unsigned bits = tile.width + 1;
   const uint64_t ones = 0x0101010101010101u;
-  const uint64_t gap = ones * ((1u << m->width) - 1), code_mask = ones * ((1u << bits) - 1);
+  const uint64_t gap = ones * ((1u << tile.width) - 1), code_mask = ones * ((1u << bits) - 1);
   const __m256i gap_mask = _mm256_set1_epi64x((long long)gap);
-  const __m256i sign_bit = _mm256_set1_epi8((char)(1 << m->width));
+  const __m256i sign_bit = _mm256_set1_epi8((char)(1 << tile.width));
   half_state halves[2];
   for (int h = 0; h < 2; h++) {
     half_state *s = &halves[h];
@@ -110,7 +110,7 @@ static qmoe_ternary_status add_tile(
         _mm256_sub_epi16(s->all_odd, s->negative_odd), scale);
     add_scaled(negative + 32 * h, s->negative_even, s->negative_odd, scale);
   }
-  return qmoe_check_tile(m, &tile, flag_bit, payload_bit / bits);
+  return qmoe_check_tile(&tile, flag_bit, payload_bit / bits);
 }
 
 qmoe_ternary_status qmoe_ternary_sums_avx2(

@@ -23,6 +23,7 @@ typedef struct {
   const uint8_t *codes; // payload codes left, one a byte
   const uint8_t *flags;
   size_t flag_bit;
+  const qmoe_code_layout *layout;
   // Sums over all nonzeros and over the negative ones, 16 bits; in each quarter of a register the
   // first eight of its sixteen rows are in `low`, the others in `high`.
   __m512i all_low, all_high, negative_low, negative_high;
@@ -34,7 +35,8 @@ typedef struct {
 } step_values;
 
 static inline __attribute__((always_inline)) step_values step(
-    lane_state *s, __m512i gap_mask, __m512i sign_bit, const __m512i x[4]) {
+    lane_state *s, const __m512i x[4]) {
+  const __m512i gap_mask = _mm512_load_si512(s->layout->gap_mask);
   __mmask64 nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
   s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
   // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
@@ -45,7 +47,7 @@ static inline __attribute__((always_inline)) step_values step(
   __m512i right = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
   step_values v;
   v.all = _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
-  v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, sign_bit), v.all);
+  v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, _mm512_load_si512(s->layout->sign_bit)), v.all);
   __m512i next = _mm512_add_epi8(column, _mm512_set1_epi8(1));
   s->active = _mm512_mask_cmpgt_epu8_mask(s->active, next, s->position);
   s->position = next;
@@ -64,9 +66,9 @@ static inline __attribute__((always_inline)) void add_pair(
 
 // Two steps; past a tile's end a step finds no lane unfinished and changes nothing.
 static inline __attribute__((always_inline)) void two_steps(
-    lane_state *s, __m512i gap_mask, __m512i sign_bit, const __m512i x[4]) {
-  step_values first = step(s, gap_mask, sign_bit, x);
-  step_values second = step(s, gap_mask, sign_bit, x);
+    lane_state *s, const __m512i x[4]) {
+  step_values first = step(s, x);
+  step_values second = step(s, x);
   add_pair(&s->all_low, &s->all_high, first.all, second.all);
   add_pair(&s->negative_low, &s->negative_high, first.negative, second.negative);
 }
@@ -101,13 +103,15 @@ static inline void store_rows(const row_totals *t, float *rows) {
 // A row group with nothing to decode: all rows are finished.
 static inline lane_state idle_lanes(const uint8_t *readable) {
   const __m512i zero = _mm512_setzero_si512();
-  return (lane_state){zero, 0, readable, readable, 0, zero, zero, zero, zero};
+  return (lane_state){zero, 0, readable, readable, 0, qmoe_code_layouts, zero, zero, zero, zero};
 }
 
-static inline lane_state begin_tile(const qmoe_tile *tile, const code_layout *l, uint8_t *codes) {
-  unpack_payload(tile, l, codes);
+static inline lane_state begin_tile(const qmoe_tile *tile, uint8_t *codes) {
+  const qmoe_code_layout *layout = &qmoe_code_layouts[tile->width];
+  unpack_payload(tile, layout, codes);
   lane_state s = idle_lanes(codes);
   s.flags = tile->flags;
+  s.layout = layout;
   s.position = _mm512_set1_epi8((char)tile->first_column);
   s.active = tile->rows == 64 ? ~0ull : (1ull << tile->rows) - 1;
   return s;
@@ -115,7 +119,7 @@ static inline lane_state begin_tile(const qmoe_tile *tile, const code_layout *l,
 
 // Adds a decoded tile's sums to the totals of positive and negative symbols.
 static inline qmoe_ternary_status finish(
-    const qmoe_ternary *m, const qmoe_tile *tile, const lane_state *s, const uint8_t *codes,
+    const qmoe_tile *tile, const lane_state *s, const uint8_t *codes,
     float scale, row_totals totals[2]) {
   const __m512 factor = _mm512_set1_ps(scale);
   // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
@@ -123,7 +127,7 @@ static inline qmoe_ternary_status finish(
       &totals[0], _mm512_sub_epi16(s->all_low, s->negative_low),
       _mm512_sub_epi16(s->all_high, s->negative_high), factor);
   add_rows(&totals[1], s->negative_low, s->negative_high, factor);
-  return qmoe_check_tile(m, tile, s->flag_bit, (size_t)(s->codes - codes));
+  return qmoe_check_tile(tile, s->flag_bit, (size_t)(s->codes - codes));
 }
 
 // Row groups decoded side by side.
@@ -131,12 +135,11 @@ enum { GROUPS = 4 };
 
 // The tile of a row group, or idle lanes where there is none.
 static qmoe_ternary_status start(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
-    uint8_t *codes, qmoe_tile *tile, lane_state *lanes) {
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, uint8_t *codes, qmoe_tile *tile, lane_state *lanes) {
   *lanes = idle_lanes(codes);
   if (group >= last_group) return QMOE_TERNARY_OK;
   if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
-  *lanes = begin_tile(tile, l, codes);
+  *lanes = begin_tile(tile, codes);
   return QMOE_TERNARY_OK;
 }
 
@@ -156,9 +159,8 @@ static inline const char *next_tile(
 // The row groups [group, last_group), at most GROUPS of them.
 static qmoe_ternary_status sums_side_by_side(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
-    qmoe_int8_activations x, const code_layout *l, uint8_t (*codes)[64 * 256 + 64], float *positive,
+    qmoe_int8_activations x, uint8_t (*codes)[64 * 256 + 64], float *positive,
     float *negative) {
-  const __m512i gap_mask = l->gap_mask, sign_bit = l->sign_bit;
   row_totals totals[GROUPS][2] = {0};
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t block = first_block; block < last_block; block++) {
@@ -169,10 +171,10 @@ static qmoe_ternary_status sums_side_by_side(
     qmoe_tile tiles[GROUPS];
     // Variables of their own stay in registers, which elements of an array do not.
     lane_state a, b, c, d;
-    status |= start(m, group, last_group, block, l, codes[0], &tiles[0], &a);
-    status |= start(m, group + 1, last_group, block, l, codes[1], &tiles[1], &b);
-    status |= start(m, group + 2, last_group, block, l, codes[2], &tiles[2], &c);
-    status |= start(m, group + 3, last_group, block, l, codes[3], &tiles[3], &d);
+    status |= start(m, group, last_group, block, codes[0], &tiles[0], &a);
+    status |= start(m, group + 1, last_group, block, codes[1], &tiles[1], &b);
+    status |= start(m, group + 2, last_group, block, codes[2], &tiles[2], &c);
+    status |= start(m, group + 3, last_group, block, codes[3], &tiles[3], &d);
     if (status) return status;
     // A line of each tile that comes next is fetched in each round: tiles are too short and too far
     // apart for the processor to foresee them.
@@ -182,16 +184,16 @@ static qmoe_ternary_status sums_side_by_side(
     }
     for (size_t ahead = 0; a.active | b.active | c.active | d.active; ahead += 64) {
       for (size_t i = 0; i < GROUPS; i++) _mm_prefetch(next[i] + ahead, _MM_HINT_T0);
-      two_steps(&a, gap_mask, sign_bit, xs);
-      two_steps(&b, gap_mask, sign_bit, xs);
-      two_steps(&c, gap_mask, sign_bit, xs);
-      two_steps(&d, gap_mask, sign_bit, xs);
+      two_steps(&a, xs);
+      two_steps(&b, xs);
+      two_steps(&c, xs);
+      two_steps(&d, xs);
     }
     const float scale = x.scales[block];
-    status |= finish(m, &tiles[0], &a, codes[0], scale, totals[0]);
-    if (group + 1 < last_group) status |= finish(m, &tiles[1], &b, codes[1], scale, totals[1]);
-    if (group + 2 < last_group) status |= finish(m, &tiles[2], &c, codes[2], scale, totals[2]);
-    if (group + 3 < last_group) status |= finish(m, &tiles[3], &d, codes[3], scale, totals[3]);
+    status |= finish(&tiles[0], &a, codes[0], scale, totals[0]);
+    if (group + 1 < last_group) status |= finish(&tiles[1], &b, codes[1], scale, totals[1]);
+    if (group + 2 < last_group) status |= finish(&tiles[2], &c, codes[2], scale, totals[2]);
+    if (group + 3 < last_group) status |= finish(&tiles[3], &d, codes[3], scale, totals[3]);
   }
   for (size_t i = 0; i < GROUPS && group + i < last_group; i++) {
     store_rows(&totals[i][0], positive + i * QMOE_TILE_ROWS);
@@ -209,13 +211,12 @@ qmoe_ternary_status qmoe_ternary_sums_avx512(
   }
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
   uint8_t codes[GROUPS][64 * 256 + 64];
-  const code_layout l = make_layout(m->width);
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t g = first_group; g < last_group; g += GROUPS) {
     size_t row = (g - first_group) * QMOE_TILE_ROWS;
     size_t end = last_group - g < GROUPS ? last_group : g + GROUPS;
     status |= sums_side_by_side(
-        m, g, end, first_block, last_block, x, &l, codes, positive + row, negative + row);
+        m, g, end, first_block, last_block, x, codes, positive + row, negative + row);
   }
   return status;
 }

@@ -39,27 +39,31 @@ typedef struct {
   const uint8_t *flags;
   size_t flag_bit;
   size_t steps;
+  const qmoe_code_layout *layout;
 } lane_state;
 
 // Takes the next codes for the lanes in `nonzero`, writes down the step and moves the lanes on.
 static inline __attribute__((always_inline)) void take_step(
-    lane_state *s, uint64_t nonzero, const code_layout *l, decoded *out) {
+    lane_state *s, uint64_t nonzero, const qmoe_code_layout *l, decoded *out) {
+  const __m512i gap_mask = _mm512_load_si512(l->gap_mask);
   // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
-  __m512i code = _mm512_mask_expand_epi8(l->gap_mask, nonzero, _mm512_loadu_si512(s->codes));
+  __m512i code = _mm512_mask_expand_epi8(gap_mask, nonzero, _mm512_loadu_si512(s->codes));
   s->codes += _mm_popcnt_u64(nonzero);
-  __m512i column = _mm512_add_epi8(s->position, _mm512_and_si512(code, l->gap_mask));
+  __m512i column = _mm512_add_epi8(s->position, _mm512_and_si512(code, gap_mask));
   __mmask64 right = _mm512_mask_test_epi8_mask(nonzero, column, _mm512_set1_epi8(-128));
   _mm512_storeu_si512(out->columns[s->steps], column);
   out->left[s->steps] = _kandn_mask64(right, nonzero);
   out->right[s->steps] = right;
-  out->negative[s->steps] = _mm512_test_epi8_mask(code, l->sign_bit);
+  out->negative[s->steps] = _mm512_test_epi8_mask(code, _mm512_load_si512(l->sign_bit));
   s->steps++;
   s->position = _mm512_sub_epi8(column, _mm512_set1_epi8(-1));
 }
 
 // The steps of a tile of 64 rows in which no row can be finished.
-static inline void full_steps(lane_state *s, unsigned columns, const code_layout *l, decoded *out) {
-  const size_t steps = (columns + (1u << l->width) - 1) >> l->width;
+static inline void full_steps(
+    lane_state *s, const qmoe_tile *tile, const qmoe_code_layout *l, decoded *out) {
+  const size_t columns = QMOE_TILE_COLUMNS - tile->first_column;
+  const size_t steps = (columns + (1u << tile->width) - 1) >> tile->width;
   __m512i before = s->position;
   for (size_t i = 0; i < steps; i++) {
     uint64_t nonzero;
@@ -73,7 +77,7 @@ static inline void full_steps(lane_state *s, unsigned columns, const code_layout
 
 // Any step; where all rows are finished it changes nothing but the number of steps.
 static inline __attribute__((always_inline)) void step(
-    lane_state *s, const code_layout *l, decoded *out) {
+    lane_state *s, const qmoe_code_layout *l, decoded *out) {
   uint64_t nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
   s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
   __m512i before = s->position;
@@ -92,54 +96,54 @@ typedef struct {
 } workspace;
 
 static qmoe_ternary_status begin_tile(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
-    workspace *w, size_t index, lane_state *s) {
-  *s = (lane_state){_mm512_setzero_si512(), 0, w->codes[index], w->codes[index], 0, 0};
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, workspace *w,
+    size_t index, lane_state *s) {
+  uint8_t *codes = w->codes[index];
+  *s = (lane_state){_mm512_setzero_si512(), 0, codes, codes, 0, 0, qmoe_code_layouts};
   if (group >= last_group) return QMOE_TERNARY_OK;
   qmoe_tile *tile = &w->tiles[index];
   if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
-  unpack_payload(tile, l, w->codes[index]);
+  s->layout += tile->width;
+  unpack_payload(tile, s->layout, codes);
   s->flags = tile->flags;
   s->position = _mm512_set1_epi8((char)tile->first_column);
   if (tile->rows == QMOE_TILE_ROWS) {
-    full_steps(s, QMOE_TILE_COLUMNS - tile->first_column, l, &w->steps[index]);
+    full_steps(s, tile, s->layout, &w->steps[index]);
   } else {
     s->active = (1ull << tile->rows) - 1;
   }
   return QMOE_TERNARY_OK;
 }
 
-static inline qmoe_ternary_status end_tile(
-    const qmoe_ternary *m, workspace *w, size_t index, const lane_state *s) {
+static inline qmoe_ternary_status end_tile(workspace *w, size_t index, const lane_state *s) {
   decoded *d = &w->steps[index];
   d->left[s->steps] = d->right[s->steps] = d->negative[s->steps] = 0;
   d->steps = (s->steps + 1) & ~(size_t)1;
   size_t nonzeros = (size_t)(s->codes - w->codes[index]);
-  return qmoe_check_tile(m, &w->tiles[index], s->flag_bit, nonzeros);
+  return qmoe_check_tile(&w->tiles[index], s->flag_bit, nonzeros);
 }
 
 // Decodes the tiles of the row groups [group, last_group), at most TILES of them.
 static qmoe_ternary_status decode_tiles(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, const code_layout *l,
-    workspace *w) {
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, workspace *w) {
   // Variables of their own stay in registers, which elements of an array do not.
   lane_state a, b, c, d;
-  qmoe_ternary_status status = begin_tile(m, group, last_group, block, l, w, 0, &a);
-  status |= begin_tile(m, group + 1, last_group, block, l, w, 1, &b);
-  status |= begin_tile(m, group + 2, last_group, block, l, w, 2, &c);
-  status |= begin_tile(m, group + 3, last_group, block, l, w, 3, &d);
+  qmoe_ternary_status status = begin_tile(m, group, last_group, block, w, 0, &a);
+  status |= begin_tile(m, group + 1, last_group, block, w, 1, &b);
+  status |= begin_tile(m, group + 2, last_group, block, w, 2, &c);
+  status |= begin_tile(m, group + 3, last_group, block, w, 3, &d);
   if (status) return status;
   while (a.active | b.active | c.active | d.active) {
     // No tile takes more than 256 steps, since each moves its rows on.
-    if (a.active) step(&a, l, &w->steps[0]);
-    if (b.active) step(&b, l, &w->steps[1]);
-    if (c.active) step(&c, l, &w->steps[2]);
-    if (d.active) step(&d, l, &w->steps[3]);
+    if (a.active) step(&a, a.layout, &w->steps[0]);
+    if (b.active) step(&b, b.layout, &w->steps[1]);
+    if (c.active) step(&c, c.layout, &w->steps[2]);
+    if (d.active) step(&d, d.layout, &w->steps[3]);
   }
-  status |= end_tile(m, w, 0, &a);
-  if (group + 1 < last_group) status |= end_tile(m, w, 1, &b);
-  if (group + 2 < last_group) status |= end_tile(m, w, 2, &c);
-  if (group + 3 < last_group) status |= end_tile(m, w, 3, &d);
+  status |= end_tile(w, 0, &a);
+  if (group + 1 < last_group) status |= end_tile(w, 1, &b);
+  if (group + 2 < last_group) status |= end_tile(w, 2, &c);
+  if (group + 3 < last_group) status |= end_tile(w, 3, &d);
   return status;
 }
 
@@ -241,7 +245,6 @@ qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
   workspace w;
-  const code_layout l = make_layout(m->width);
   const size_t blocks = qmoe_column_blocks(m);
   const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
   memset(positive, 0, x.tokens * rows * sizeof *positive);
@@ -249,7 +252,7 @@ qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
   for (size_t g = first_group; g < last_group; g += TILES) {
     size_t count = last_group - g < TILES ? last_group - g : TILES;
     for (size_t block = first_block; block < last_block; block++) {
-      if (decode_tiles(m, g, g + count, block, &l, &w)) return QMOE_TERNARY_MALFORMED;
+      if (decode_tiles(m, g, g + count, block, &w)) return QMOE_TERNARY_MALFORMED;
       for (size_t i = 0; i < count; i++) {
         size_t row = (g + i - first_group) * QMOE_TILE_ROWS;
         multiply_tile(&w.steps[i], x, block, blocks, positive + row, negative + row, rows);
@@ -263,8 +266,7 @@ qmoe_ternary_status qmoe_ternary_expand_avx512(
     const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
     size_t first_row, size_t last_row, float *out, size_t stride) {
   workspace w;
-  const code_layout l = make_layout(m->width);
-  if (decode_tiles(m, group, group + 1, block, &l, &w)) return QMOE_TERNARY_MALFORMED;
+  if (decode_tiles(m, group, group + 1, block, &w)) return QMOE_TERNARY_MALFORMED;
   const decoded *d = &w.steps[0];
   const unsigned first_column = w.tiles[0].first_column;
   qmoe_clear_rows(&w.tiles[0], last_row - first_row, out, stride);

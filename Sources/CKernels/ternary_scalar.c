@@ -6,9 +6,9 @@
 // Takes the events of a tile one by one, in the order in which they are stored: step by step, in
 // each step the unfinished rows in order. `event` is called with the row and the column of each
 // nonzero and whether it is negative; a column of 256 or more breaks the format.
-#define FOR_EACH_NONZERO(m, tile, flags, nonzeros, row, column, negative, body)                  \
+#define FOR_EACH_NONZERO(tile, flags, nonzeros, row, column, negative, body)                     \
   do {                                                                                           \
-    const unsigned width = (m)->width, run = 1u << width;                                        \
+    const unsigned width = (tile)->width, run = 1u << width;                                        \
     uint16_t at[QMOE_TILE_ROWS];                                                                 \
     uint8_t active[QMOE_TILE_ROWS];                                                              \
     unsigned count = (tile)->rows;                                                               \
@@ -45,12 +45,12 @@ qmoe_ternary_status qmoe_ternary_decode_tile(
   qmoe_tile tile;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
   size_t flags = 0, nonzeros = 0;
-  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, negative, {
+  FOR_EACH_NONZERO(&tile, flags, nonzeros, row, column, negative, {
     if (column >= QMOE_TILE_COLUMNS) return QMOE_TERNARY_MALFORMED;
     symbols[row * QMOE_TILE_COLUMNS + column] = negative ? -1 : 1;
   });
-  if (qmoe_check_tile(m, &tile, flags, nonzeros)) return QMOE_TERNARY_MALFORMED;
-  size_t payload_bits = nonzeros * (m->width + 1);
+  if (qmoe_check_tile(&tile, flags, nonzeros)) return QMOE_TERNARY_MALFORMED;
+  size_t payload_bits = nonzeros * (tile.width + 1);
   if (flags % 8 && tile.flags[flags / 8] >> flags % 8) return QMOE_TERNARY_MALFORMED;
   if (payload_bits % 8 && tile.payload[payload_bits / 8] >> payload_bits % 8) {
     return QMOE_TERNARY_MALFORMED;
@@ -67,13 +67,13 @@ qmoe_ternary_status qmoe_ternary_expand_scalar(
   float pairs[QMOE_TILE_ROWS][2];
   for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
   size_t flags = 0, nonzeros = 0;
-  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, is_negative, {
+  FOR_EACH_NONZERO(&tile, flags, nonzeros, row, column, is_negative, {
     if (column >= QMOE_TILE_COLUMNS) return QMOE_TERNARY_MALFORMED;
     if (row >= first_row && row < last_row) {
       out[(row - first_row) * stride + column - tile.first_column] = pairs[row][!is_negative];
     }
   });
-  return qmoe_check_tile(m, &tile, flags, nonzeros);
+  return qmoe_check_tile(&tile, flags, nonzeros);
 }
 
 static qmoe_ternary_status add_tile(
@@ -83,7 +83,7 @@ static qmoe_ternary_status add_tile(
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
   int32_t sums[2][QMOE_TILE_ROWS] = {{0}};
   size_t flags = 0, nonzeros = 0;
-  FOR_EACH_NONZERO(m, &tile, flags, nonzeros, row, column, is_negative, {
+  FOR_EACH_NONZERO(&tile, flags, nonzeros, row, column, is_negative, {
     // A broken tile may point beyond its end; whatever is added then, the lengths tell.
     sums[is_negative][row] += values[column & (QMOE_TILE_COLUMNS - 1)];
   });
@@ -91,7 +91,7 @@ static qmoe_ternary_status add_tile(
     positive[r] += scale * (float)sums[0][r];
     negative[r] += scale * (float)sums[1][r];
   }
-  return qmoe_check_tile(m, &tile, flags, nonzeros);
+  return qmoe_check_tile(&tile, flags, nonzeros);
 }
 
 qmoe_ternary_status qmoe_ternary_sums_scalar(

@@ -4,19 +4,21 @@
 
 #include <string.h>
 
-// A tile: payload codes of width + 1 bits, flag bits, the length of the flags in two bytes.
+// A tile: payload codes of width + 1 bits, flag bits, and two bytes: the length of the flags in
+// twelve bits, the width in four.
 typedef struct {
   const uint8_t *payload;
   const uint8_t *flags;
   size_t payload_bytes;
   size_t flag_bytes;
+  unsigned width;
   unsigned first_column; // 256 - the tile's width
   unsigned rows;
 } qmoe_tile;
 
 // Finds the parts of a tile. QMOE_TERNARY_MALFORMED if they cannot be what an encoder wrote; what is
 // bounded here is what makes all later reads and writes safe:
-//   flag_bytes <= 2048 and payload_bytes <= 2048 * (width + 1).
+//   width <= QMOE_MAX_WIDTH, flag_bytes <= 2048 and payload_bytes <= 2048 * (width + 1).
 static inline qmoe_ternary_status qmoe_find_tile(
     const qmoe_ternary *m, size_t group, size_t block, qmoe_tile *tile) {
   size_t blocks = qmoe_column_blocks(m);
@@ -26,10 +28,12 @@ static inline qmoe_ternary_status qmoe_find_tile(
   size_t bytes = end - first;
   if (bytes < 2) return QMOE_TERNARY_MALFORMED;
   const uint8_t *last = m->codes + end;
-  tile->flag_bytes = last[-2] | (size_t)last[-1] << 8;
+  tile->flag_bytes = last[-2] | (size_t)(last[-1] & 15) << 8;
+  tile->width = last[-1] >> 4;
+  if (tile->width > QMOE_MAX_WIDTH) return QMOE_TERNARY_MALFORMED;
   if (tile->flag_bytes > 2048 || tile->flag_bytes > bytes - 2) return QMOE_TERNARY_MALFORMED;
   tile->payload_bytes = bytes - 2 - tile->flag_bytes;
-  if (tile->payload_bytes > 2048 * (size_t)(m->width + 1)) return QMOE_TERNARY_MALFORMED;
+  if (tile->payload_bytes > 2048 * (size_t)(tile->width + 1)) return QMOE_TERNARY_MALFORMED;
   tile->payload = m->codes + first;
   tile->flags = last - 2 - tile->flag_bytes;
   size_t columns = m->columns - block * QMOE_TILE_COLUMNS;
@@ -57,9 +61,9 @@ static inline void qmoe_clear_rows(const qmoe_tile *tile, size_t rows, float *ou
 
 // Whether a decoder that took so many flags and nonzeros used up the tile exactly.
 static inline qmoe_ternary_status qmoe_check_tile(
-    const qmoe_ternary *m, const qmoe_tile *tile, size_t flags, size_t nonzeros) {
+    const qmoe_tile *tile, size_t flags, size_t nonzeros) {
   return (flags + 7) / 8 == tile->flag_bytes &&
-                 (nonzeros * (m->width + 1) + 7) / 8 == tile->payload_bytes
+                 (nonzeros * (tile->width + 1) + 7) / 8 == tile->payload_bytes
              ? QMOE_TERNARY_OK
              : QMOE_TERNARY_MALFORMED;
 }

@@ -106,14 +106,13 @@ public enum CompressedMatrix: Sendable {
     try Self.require(.u8, codes)
     try Self.require(.bf16, levels)
     switch layout.code {
-    case .ternary(let width):
+    case .ternary:
       let offsets = try checkpoint.tensor(name + Part.offsets.rawValue)
       try Self.require(.u32, offsets)
       self = .ternary(
         try TernaryMatrix(
           rows: rows,
           columns: columns,
-          width: width,
           levelGroupSize: layout.groupSize,
           codes: codes.bytes,
           readableByteCount: checkpoint.readableByteCount(from: codes.name),

@@ -27,7 +27,7 @@ public struct EncodedMatrix: Sendable {
         rows: matrix.rows,
         columns: matrix.columns
       )
-      code = .ternary(width: encoded.width)
+      code = .ternary
       (codes, offsets) = (encoded.codes, encoded.offsets)
     case .uniform(let bits):
       code = .grid(bits: bits)
@@ -49,12 +49,11 @@ public struct EncodedMatrix: Sendable {
     let codes = ByteView(copying: codes, padding: TernaryMatrix.slack)
     let levels = Self.view(of: levels)
     switch layout.code {
-    case .ternary(let width):
+    case .ternary:
       return .ternary(
         try TernaryMatrix(
           rows: layout.rows,
           columns: layout.columns,
-          width: width,
           levelGroupSize: layout.groupSize,
           codes: codes,
           readableByteCount: codes.count + TernaryMatrix.slack,

@@ -37,7 +37,7 @@ public final class ExpertShardWriter {
   }
 
   private let writer: SafetensorsWriter
-  private var metadata = ["format": "pt", "qmoe_format_version": "1"]
+  private var metadata = ["format": "pt", "qmoe_format_version": "2"]
   private var sizes = Sizes()
   /// Names of the tensors so far, in the order of the data.
   public private(set) var tensorNames: [String] = []

@@ -3,12 +3,12 @@ import Quantization
 
 /// What a shard's metadata tells of one compressed matrix, under the matrix's own name.
 ///
-/// Written as words: `ternary 512 128 k=3 group=128` or `grid 512 128 bits=2 group=128 symmetric`.
+/// Written as words: `ternary 512 128 group=128` or `grid 512 128 bits=2 group=128 symmetric`.
 public struct MatrixLayout: Sendable, Equatable {
   /// How the symbols are stored.
   public enum Code: Sendable, Equatable {
-    /// The ternary code of width `k`.
-    case ternary(width: Int)
+    /// The ternary code.
+    case ternary
     /// Packed codes of so many bits.
     case grid(bits: Int)
   }
@@ -37,7 +37,7 @@ public struct MatrixLayout: Sendable, Equatable {
   public var text: String {
     let head =
       switch code {
-      case .ternary(let width): "ternary \(rows) \(columns) k=\(width)"
+      case .ternary: "ternary \(rows) \(columns)"
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
@@ -55,25 +55,26 @@ public struct MatrixLayout: Sendable, Equatable {
     let isTernary = words.first == "ternary"
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
     let sizes = 1...1 << 24
+    let required = isTernary ? 4 : 5
     guard isTernary || words.first == "grid",
       let rows = number(1), let columns = number(2), sizes.contains(rows), sizes.contains(columns),
-      let parameter = number(3, after: isTernary ? "k=" : "bits="), (0...8).contains(parameter),
-      let group = number(4, after: "group="), (1...columns).contains(group),
-      words.count == 5 || words.count == 6 && words[5] == "symmetric"
+      let bits = isTernary ? 0 : number(3, after: "bits="), (0...8).contains(bits),
+      let group = number(required - 1, after: "group="), (1...columns).contains(group),
+      words.count == required || words.count == required + 1 && words[required] == "symmetric"
     else {
       throw InputError(
         .malformed,
         at: place,
-        expected: "a layout such as 'ternary 512 128 k=3 group=128'",
+        expected: "a layout such as 'ternary 512 128 group=128'",
         found: "'\(text.prefix(80))'"
       )
     }
     self.init(
-      code: isTernary ? .ternary(width: parameter) : .grid(bits: parameter),
+      code: isTernary ? .ternary : .grid(bits: bits),
       rows: rows,
       columns: columns,
       groupSize: group,
-      isSymmetric: words.count == 6
+      isSymmetric: words.count > required
     )
   }
 }

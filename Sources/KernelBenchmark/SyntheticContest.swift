@@ -25,7 +25,6 @@ extension Contest {
         try TernaryMatrix(
           rows: rows,
           columns: columns,
-          width: encoded.width,
           levelGroupSize: columns,
           codes: ByteView(copying: encoded.codes, padding: TernaryMatrix.slack),
           readableByteCount: encoded.codes.count + TernaryMatrix.slack,

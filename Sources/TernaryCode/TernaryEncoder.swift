@@ -3,16 +3,13 @@ import Diagnostics
 
 /// A matrix in the bytes of the ternary code.
 public struct EncodedTernary: Sendable, Equatable {
-  /// Width k of the code: a code tells of gaps below `2^k`.
-  public var width: Int
   /// All tiles, one after another.
   public var codes: [UInt8]
   /// Where each tile begins, row groups outermost, and where the last one ends.
   public var offsets: [UInt32]
 
   /// The code of the given parts.
-  public init(width: Int, codes: [UInt8], offsets: [UInt32]) {
-    self.width = width
+  public init(codes: [UInt8], offsets: [UInt32]) {
     self.codes = codes
     self.offsets = offsets
   }
@@ -38,49 +35,18 @@ struct TernaryEncoder {
     self.columns = columns
   }
 
-  /// The largest width that takes at most 2 % more bits than the one that takes the fewest: larger
-  /// widths take fewer steps to decode. Exact but for the bytes that tiles are rounded up to.
-  func bestWidth() -> Int {
-    var bits = Self.widths.map { _ in 0 }
-    forEachTileRow { row in
-      var gap = 0
-      for symbol in row {
-        if symbol == 0 {
-          gap += 1
-          continue
-        }
-        for width in Self.widths { bits[width] += (gap >> width) + width + 2 }
-        gap = 0
-      }
-      for width in Self.widths { bits[width] += (gap + (1 << width) - 1) >> width }
-    }
-    let limit = (bits.min() ?? 0) / 100 * 102
-    return Self.widths.last { bits[$0] <= limit } ?? 3
-  }
-
-  private func forEachTileRow(_ body: (ArraySlice<Int8>) -> Void) {
-    for row in 0..<rows {
-      var first = 0
-      while first < columns {
-        let end = min(columns, first + Self.tileColumns)
-        body(symbols[row * columns + first..<row * columns + end])
-        first = end
-      }
-    }
-  }
-
-  /// The code of the given width.
+  /// The code, each tile's in the given width or, if that is `nil`, in the one that suits it.
   ///
   /// - Throws: `InputError` if it does not fit offsets of 32 bits.
-  func encode(width: Int) throws(InputError) -> EncodedTernary {
-    var result = EncodedTernary(width: width, codes: [], offsets: [0])
+  func encode(width: Int? = nil) throws(InputError) -> EncodedTernary {
+    var result = EncodedTernary(codes: [], offsets: [0])
     for firstRow in stride(from: 0, to: rows, by: Self.tileRows) {
       for firstColumn in stride(from: 0, to: columns, by: Self.tileColumns) {
-        appendTile(
-          firstRow..<min(rows, firstRow + Self.tileRows),
-          firstColumn..<min(columns, firstColumn + Self.tileColumns),
-          to: &result
-        )
+        let columnRange = firstColumn..<min(columns, firstColumn + Self.tileColumns)
+        let tile = (firstRow..<min(rows, firstRow + Self.tileRows)).map { row in
+          symbols[row * columns + columnRange.lowerBound..<row * columns + columnRange.upperBound]
+        }
+        appendTile(tile, width: width ?? Self.bestWidth(of: tile), to: &result)
         guard let offset = UInt32(exactly: result.codes.count) else {
           throw InputError(
             .unsupported,
@@ -96,6 +62,30 @@ struct TernaryEncoder {
     return result
   }
 
+  /// How many thousandths more bits than the fewest a tile may take: larger widths take fewer steps
+  /// to decode.
+  private static let tolerance = 15
+
+  /// The largest width that takes hardly more bits than the one that takes the fewest. Exact but for
+  /// the bits that flags and payload are rounded up by.
+  private static func bestWidth(of tile: [ArraySlice<Int8>]) -> Int {
+    var bits = widths.map { _ in 0 }
+    for row in tile {
+      var gap = 0
+      for symbol in row {
+        if symbol == 0 {
+          gap += 1
+          continue
+        }
+        for width in widths { bits[width] += (gap >> width) + width + 2 }
+        gap = 0
+      }
+      for width in widths { bits[width] += (gap + (1 << width) - 1) >> width }
+    }
+    let limit = (bits.min() ?? 0) * (1000 + tolerance) / 1000
+    return widths.last { bits[$0] <= limit } ?? 3
+  }
+
   /// One event of a row: a nonzero after a gap, or a run of zeros.
   private enum Event {
     case nonzero(code: UInt64)
@@ -103,18 +93,11 @@ struct TernaryEncoder {
   }
 
   private func appendTile(
-    _ rowRange: Range<Int>,
-    _ columnRange: Range<Int>,
+    _ tile: [ArraySlice<Int8>],
+    width: Int,
     to result: inout EncodedTernary
   ) {
-    let events = rowRange.map { row in
-      self.events(
-        of: symbols[
-          row * columns + columnRange.lowerBound..<row * columns + columnRange.upperBound
-        ],
-        width: result.width
-      )
-    }
+    let events = tile.map { self.events(of: $0, width: width) }
     var payload = BitWriter()
     var flags = BitWriter()
     for step in 0..<(events.map(\.count).max() ?? 0) {
@@ -122,7 +105,7 @@ struct TernaryEncoder {
         switch row[step] {
         case .nonzero(let code):
           flags.append(1, count: 1)
-          payload.append(code, count: result.width + 1)
+          payload.append(code, count: width + 1)
         case .run: flags.append(0, count: 1)
         }
       }
@@ -130,7 +113,7 @@ struct TernaryEncoder {
     let flagBytes = flags.bytes
     result.codes += payload.bytes
     result.codes += flagBytes
-    result.codes += [UInt8(flagBytes.count & 255), UInt8(flagBytes.count >> 8)]
+    result.codes += [UInt8(flagBytes.count & 255), UInt8(flagBytes.count >> 8 | width << 4)]
   }
 
   private func events(of row: ArraySlice<Int8>, width: Int) -> [Event] {

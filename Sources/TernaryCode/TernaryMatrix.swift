@@ -18,8 +18,6 @@ public struct TernaryMatrix: Sendable {
   public let rows: Int
   /// Input size.
   public let columns: Int
-  /// Width k of the code.
-  public let width: Int
   /// Columns that share levels; all of them for levels per row.
   public let levelGroupSize: Int
   /// File and tensor, for messages.
@@ -42,7 +40,6 @@ public struct TernaryMatrix: Sendable {
   public init(
     rows: Int,
     columns: Int,
-    width: Int,
     levelGroupSize: Int,
     codes: ByteView,
     readableByteCount: Int,
@@ -50,19 +47,16 @@ public struct TernaryMatrix: Sendable {
     levels: ByteView,
     place: String
   ) throws(InputError) {
-    guard rows > 0, columns > 0, rows <= 1 << 24, columns <= 1 << 24,
-      TernaryEncoder.widths.contains(width), levelGroupSize > 0
-    else {
+    guard rows > 0, columns > 0, rows <= 1 << 24, columns <= 1 << 24, levelGroupSize > 0 else {
       throw InputError(
         .invalidValue,
         at: place,
-        expected: "a matrix of a known shape and code width",
-        found: "\(rows) × \(columns), width \(width), level groups of \(levelGroupSize)"
+        expected: "a matrix of a known shape",
+        found: "\(rows) × \(columns), level groups of \(levelGroupSize)"
       )
     }
     self.rows = rows
     self.columns = columns
-    self.width = width
     self.levelGroupSize = min(levelGroupSize, columns)
     self.place = place
     self.offsets = offsets
@@ -169,7 +163,6 @@ public struct TernaryMatrix: Sendable {
     let view = qmoe_ternary(
       rows: rows,
       columns: columns,
-      width: UInt32(width),
       codes: bytes,
       offsets: offsets.base.assumingMemoryBound(to: UInt32.self)
     )
@@ -189,7 +182,8 @@ public struct TernaryMatrix: Sendable {
 }
 
 extension TernaryMatrix {
-  /// Encodes symbols, each −1, 0 or 1, row-major `[rows, columns]`, in the smallest code.
+  /// Encodes symbols, each −1, 0 or 1, row-major `[rows, columns]`, each tile in the width
+  /// that suits it.
   ///
   /// - Throws: `InputError` if the code does not fit offsets of 32 bits.
   public static func encode(
@@ -197,11 +191,10 @@ extension TernaryMatrix {
     rows: Int,
     columns: Int
   ) throws(InputError) -> EncodedTernary {
-    let encoder = TernaryEncoder(symbols: symbols, rows: rows, columns: columns)
-    return try encoder.encode(width: encoder.bestWidth())
+    try TernaryEncoder(symbols: symbols, rows: rows, columns: columns).encode()
   }
 
-  /// As `encode(symbols:rows:columns:)`, in the code of the given width.
+  /// As `encode(symbols:rows:columns:)`, all tiles in the code of the given width.
   public static func encode(
     symbols: [Int8],
     rows: Int,

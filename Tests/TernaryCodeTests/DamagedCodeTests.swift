@@ -36,18 +36,20 @@ import Testing
   @Test func randomCodesAreRefused() throws {
     var random = SeededGenerator(seed: 21)
     var failures = 0
-    for width in 0...6 {
-      for _ in 0..<20 {
-        let shape = RandomTernary(rows: 128, columns: 300, zeros: 1, seed: 1)
-        let size = Int(random.next() % 20000)
-        var encoded = EncodedTernary(
-          width: width,
-          codes: (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) },
-          offsets: [0] + (0..<3).map { _ in UInt32(random.next() % UInt64(size + 1)) }.sorted()
-        )
-        encoded.offsets.append(UInt32(size))
-        failures += decodeEverything(try shape.matrix(encoded)) > 0 ? 1 : 0
+    for round in 0..<140 {
+      let shape = RandomTernary(rows: 128, columns: 300, zeros: 1, seed: 1)
+      let size = Int(random.next() % 20000)
+      var codes = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+      let offsets =
+        [0] + (0..<3).map { _ in Int(random.next() % UInt64(size + 1)) }.sorted() + [size]
+      // Lengths and widths that could be right, so that decoding begins.
+      for (first, end) in zip(offsets, offsets.dropFirst()) where end - first >= 2 {
+        let flags = Int(random.next() % UInt64(min(2048, end - first - 2) + 1))
+        codes[end - 2] = UInt8(flags & 255)
+        codes[end - 1] = UInt8(flags >> 8 | round % 7 << 4)
       }
+      let encoded = EncodedTernary(codes: codes, offsets: offsets.map(UInt32.init))
+      failures += decodeEverything(try shape.matrix(encoded)) > 0 ? 1 : 0
     }
     #expect(failures == 140)
   }
@@ -90,7 +92,6 @@ import Testing
         try TernaryMatrix(
           rows: 3,
           columns: 5,
-          width: encoded.width,
           levelGroupSize: 5,
           codes: ByteView(copying: encoded.codes),
           readableByteCount: encoded.codes.count,

@@ -3,14 +3,14 @@ import TernaryCode
 /// Decodes the ternary code as docs/format.md tells it, slowly: what the kernels are compared with.
 func decodePlainly(_ encoded: EncodedTernary, rows: Int, columns: Int) -> [Int8] {
   var symbols = [Int8](repeating: 0, count: rows * columns)
-  let run = 1 << encoded.width
   var tile = 0
   for firstRow in stride(from: 0, to: rows, by: 64) {
     for firstColumn in stride(from: 0, to: columns, by: 256) {
       let range = Int(encoded.offsets[tile])..<Int(encoded.offsets[tile + 1])
       tile += 1
       let bytes = Array(encoded.codes[range])
-      let flagBytes = Int(bytes[bytes.count - 2]) | Int(bytes[bytes.count - 1]) << 8
+      let flagBytes = Int(bytes[bytes.count - 2]) | Int(bytes[bytes.count - 1] & 15) << 8
+      let k = Int(bytes[bytes.count - 1] >> 4)
       func bit(_ index: Int, from first: Int) -> Int {
         Int(bytes[first + index / 8]) >> (index % 8) & 1
       }
@@ -23,13 +23,13 @@ func decodePlainly(_ encoded: EncodedTernary, rows: Int, columns: Int) -> [Int8]
           let isNonzero = bit(flag, from: flagStart) == 1
           flag += 1
           guard isNonzero else {
-            position[row] += run
+            position[row] += 1 << k
             continue
           }
           var gap = 0
-          for index in 0..<encoded.width { gap |= bit(payload + index, from: 0) << index }
-          let isNegative = bit(payload + encoded.width, from: 0) == 1
-          payload += encoded.width + 1
+          for index in 0..<k { gap |= bit(payload + index, from: 0) << index }
+          let isNegative = bit(payload + k, from: 0) == 1
+          payload += k + 1
           position[row] += gap
           symbols[(firstRow + row) * columns + firstColumn + position[row]] = isNegative ? -1 : 1
           position[row] += 1

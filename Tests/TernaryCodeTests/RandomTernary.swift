@@ -41,7 +41,7 @@ struct RandomTernary {
     }
   }
 
-  /// The coded matrix of the given width, or of the best one.
+  /// The coded matrix of the given width, or of the best one of each tile.
   func encoded(width: Int? = nil) throws -> EncodedTernary {
     if let width {
       return try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns, width: width)
@@ -54,7 +54,6 @@ struct RandomTernary {
     try TernaryMatrix(
       rows: rows,
       columns: columns,
-      width: encoded.width,
       levelGroupSize: levelGroupSize,
       codes: ByteView(copying: encoded.codes),
       readableByteCount: encoded.codes.count,

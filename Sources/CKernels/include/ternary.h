@@ -9,7 +9,7 @@
 enum {
   QMOE_TILE_ROWS = 64,
   QMOE_TILE_COLUMNS = 256,
-  // Largest width k of the code.
+  // Largest width k of a tile's code.
   QMOE_MAX_WIDTH = 6,
   // Bytes that must be readable behind the last code. A tile holds at most 64 * 256 events, which
   // is 2048 bytes of flags; kernels read at most so far from the start of the flags, and at most 64
@@ -24,13 +24,12 @@ typedef enum {
   QMOE_TERNARY_MALFORMED = 1,
 } qmoe_ternary_status;
 
-// A coded matrix. The owner has checked: rows, columns > 0, width <= QMOE_MAX_WIDTH, offsets never
-// decrease, and codes are readable up to offsets[last] + QMOE_TERNARY_SLACK. The bytes of the codes
-// themselves may be anything.
+// A coded matrix. The owner has checked: rows, columns > 0, offsets never decrease, and codes are
+// readable up to offsets[last] + QMOE_TERNARY_SLACK. The bytes of the codes themselves may be
+// anything.
 typedef struct {
   size_t rows;
   size_t columns;
-  unsigned width;
   const uint8_t *codes;
   const uint32_t *offsets; // [row groups * column blocks + 1], row groups outermost
 } qmoe_ternary;

@@ -1,0 +1,18 @@
+#include "ternary_layout.h"
+
+qmoe_code_layout qmoe_code_layouts[QMOE_MAX_WIDTH + 1];
+
+// Before main, so that no kernel has to ask whether they are there.
+__attribute__((constructor)) static void make_layouts(void) {
+  for (unsigned width = 0; width <= QMOE_MAX_WIDTH; width++) {
+    const unsigned bits = width + 1;
+    qmoe_code_layout *l = &qmoe_code_layouts[width];
+    for (unsigned i = 0; i < 64; i++) {
+      l->spread[i] = (uint8_t)(i % 8 < bits ? i / 8 * bits + i % 8 : 63);
+      l->shift[i] = (uint8_t)(i % 8 * bits);
+      l->code_mask[i] = (uint8_t)((1u << bits) - 1);
+      l->gap_mask[i] = (uint8_t)((1u << width) - 1);
+      l->sign_bit[i] = (uint8_t)(1u << width);
+    }
+  }
+}

@@ -25,6 +25,15 @@ struct ExpertCompressor: Sendable {
     var expert: FeedForward
   }
 
+  /// A matrix that is quantized, not yet encoded.
+  private struct Quantized {
+    var name: String
+    var matrix: QuantizedMatrix
+    var zeros: Int
+    var relativeOutputError: Double
+    var outcome: GPTQ.Outcome
+  }
+
   /// Compresses `expert`.
   ///
   /// - Parameters:
@@ -33,40 +42,75 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, name: String, inputs: Matrix) throws(InputError)
     -> Result
   {
-    var result = Result(parts: [], expert: expert)
     var inputHessian = Hessian(size: inputs.columns)
     inputHessian.add(inputs)
-    // Both Hessians come from the same pass, before a matrix is changed, unless asked otherwise.
-    let original = try options.isTrulySequential ? nil : expert.inner(inputs)
-    for (index, matrixName) in expert.inputNames.enumerated() {
-      let part = try compress(
-        expert.input[index],
-        name: "\(name).\(matrixName)",
-        hessian: inputHessian
+    var quantized: [Quantized] = []
+    for (linear, matrixName) in zip(expert.input, expert.inputNames) {
+      quantized.append(
+        try quantize(linear, name: "\(name).\(matrixName)", hessian: inputHessian)
       )
-      result.expert.input[index] = try Linear(part.encoded.matrix(place: part.name))
-      result.parts.append(part)
     }
-    let innerInputs: Matrix
-    if let original {
-      innerInputs = original
-    } else {
-      innerInputs = try result.expert.inner(inputs)
-    }
-    var innerHessian = Hessian(size: innerInputs.columns)
-    innerHessian.add(innerInputs)
-    let part = try compress(
+    var innerHessian = Hessian(size: expert.output.columns)
+    innerHessian.add(try innerInputs(of: expert, quantized, inputs))
+    let output = try quantize(
       expert.output,
       name: "\(name).\(FeedForward.outputName)",
       hessian: innerHessian
     )
-    result.expert.output = try Linear(part.encoded.matrix(place: part.name))
-    result.parts.append(part)
+    quantized.append(output)
+    reorderNeurons(&quantized)
+
+    var result = Result(parts: [], expert: expert)
+    for part in quantized { result.parts.append(try encode(part)) }
+    for (index, part) in result.parts.enumerated() {
+      let linear = try Linear(part.encoded.matrix(place: part.name))
+      if index < expert.input.count {
+        result.expert.input[index] = linear
+      } else {
+        result.expert.output = linear
+      }
+    }
     return result
   }
 
-  private func compress(_ linear: Linear, name: String, hessian: Hessian) throws(InputError)
-    -> CompressedPart
+  /// What the output matrix is calibrated on: the inner states of the expert as it was, both Hessians
+  /// coming from the same pass, or in true sequence those that its compressed input matrices give.
+  private func innerInputs(
+    of expert: FeedForward,
+    _ quantized: [Quantized],
+    _ inputs: Matrix
+  ) throws(InputError) -> Matrix {
+    guard options.isTrulySequential else { return try expert.inner(inputs) }
+    var compressed = expert
+    for (index, part) in quantized.enumerated() {
+      compressed.input[index] = try Linear(EncodedMatrix(part.matrix).matrix(place: part.name))
+    }
+    return try compressed.inner(inputs)
+  }
+
+  /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,
+  /// by how many weights of theirs are not zero. The expert computes the same; but rows that are
+  /// decoded side by side are finished at about the same time, and each tile gets the width that
+  /// suits its rows.
+  private func reorderNeurons(_ parts: inout [Quantized]) {
+    guard options.grid.alphabet == .ternary, let output = parts.last?.matrix, output.groups == 1
+    else { return }
+    let counts = (0..<output.columns).map { neuron in
+      parts.dropLast().reduce(0) { sum, part in
+        let columns = part.matrix.columns
+        let row = part.matrix.symbols[neuron * columns..<(neuron + 1) * columns]
+        return sum + row.count { $0 != 1 }
+      }
+    }
+    let order = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
+    for index in parts.indices.dropLast() {
+      parts[index].matrix = parts[index].matrix.reorderingRows(order)
+    }
+    parts[parts.count - 1].matrix = output.reorderingColumns(order)
+  }
+
+  private func quantize(_ linear: Linear, name: String, hessian: Hessian) throws(InputError)
+    -> Quantized
   {
     let weights = try linear.matrix()
     if let index = weights.elements.firstIndex(where: { !$0.isFinite }) {
@@ -84,14 +128,24 @@ struct ExpertCompressor: Sendable {
       case .rtn: (roundToNearest(weights, grid: options.grid), .gptq)
       }
     let dequantized = matrix.dequantized()
-    return CompressedPart(
+    return Quantized(
       name: name,
-      encoded: try EncodedMatrix(matrix),
-      weights: weights.elements.count,
-      symbolCounts: matrix.symbolCounts,
+      matrix: matrix,
       zeros: dequantized.elements.count { $0 == 0 },
       relativeOutputError: hessian.relativeOutputError(of: dequantized, weights: weights),
       outcome: outcome
+    )
+  }
+
+  private func encode(_ part: Quantized) throws(InputError) -> CompressedPart {
+    CompressedPart(
+      name: part.name,
+      encoded: try EncodedMatrix(part.matrix),
+      weights: part.matrix.rows * part.matrix.columns,
+      symbolCounts: part.matrix.symbolCounts,
+      zeros: part.zeros,
+      relativeOutputError: part.relativeOutputError,
+      outcome: part.outcome
     )
   }
 }

@@ -43,13 +43,17 @@ extension Contest {
 
   private static func symbols(rows: Int, columns: Int) -> [Int8] {
     var random = SeededGenerator(seed: UInt64(rows))
-    var symbols: [Int8] = []
-    symbols.reserveCapacity(rows * columns)
-    for _ in 0..<rows {
+    var symbols = (0..<rows).map { _ in
       let weights = (0..<columns).map { _ in Float(random.normal()) }
       let (low, high) = (weights.min() ?? 0, weights.max() ?? 0)
-      symbols += weights.map { $0 > high / 2 ? 1 : $0 < low / 2 ? -1 : 0 }
+      return weights.map { weight -> Int8 in weight > high / 2 ? 1 : weight < low / 2 ? -1 : 0 }
     }
-    return symbols
+    // An expert's input matrix has more rows than columns; compression sorts its rows, which are the
+    // inner neurons. The rows of an output matrix have their places.
+    if rows > columns {
+      let counts = symbols.map { row in row.count { $0 != 0 } }
+      symbols = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }.map { symbols[$0] }
+    }
+    return symbols.flatMap(\.self)
   }
 }

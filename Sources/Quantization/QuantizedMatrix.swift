@@ -33,6 +33,28 @@ public struct QuantizedMatrix: Sendable, Equatable {
     Quantizer(grid.alphabet, levels[row * groups + group], isSymmetric: grid.isSymmetric)
   }
 
+  /// The matrix whose row `i` is row `order[i]` of this one.
+  public func reorderingRows(_ order: [Int]) -> QuantizedMatrix {
+    var result = self
+    result.symbols = order.flatMap { symbols[$0 * columns..<($0 + 1) * columns] }
+    result.levels = order.flatMap { levels[$0 * groups..<($0 + 1) * groups] }
+    return result
+  }
+
+  /// The matrix whose column `i` is column `order[i]` of this one.
+  ///
+  /// - Precondition: each row has one grid.
+  public func reorderingColumns(_ order: [Int]) -> QuantizedMatrix {
+    precondition(groups == 1)
+    var result = self
+    for row in 0..<rows {
+      for (column, source) in order.enumerated() {
+        result.symbols[row * columns + column] = symbols[row * columns + source]
+      }
+    }
+    return result
+  }
+
   /// The weights that the symbols stand for.
   public func dequantized() -> Matrix {
     let size = grid.groupSize(columns: columns)

@@ -58,6 +58,16 @@ import Testing
     #expect(try rate <= 1.035 * entropy(ofCounts: random.matrix(encoded).symbolCounts()))
   }
 
+  /// Shares of zeros that other quantizers give.
+  @Test(arguments: [0.7, 0.75, 0.8, 0.85, 0.95, 0.97, 0.98])
+  func rateIsNearTheEntropyAtAnyShareOfZeros(zeros: Double) throws {
+    let random = RandomTernary(rows: 512, columns: 2048, zeros: zeros, seed: 6)
+    let encoded = try random.encoded()
+    let bits = Double(encoded.codes.count * 8 + encoded.offsets.count * 32)
+    let entropy = try entropy(ofCounts: random.matrix(encoded).symbolCounts())
+    #expect(bits / Double(random.symbols.count) <= 1.05 * entropy)
+  }
+
   @Test(arguments: ["scalar", "avx2", "avx512"].filter { KernelSet(named: $0) != nil })
   func expandsAnyRowsAndLevelGroups(name: String) throws {
     let kernels = try #require(KernelSet(named: name))

@@ -1,10 +1,9 @@
 // What comes before and after the sums of a ternary matrix: one body, which the compiler turns into the
 // instructions of whatever set it is included for. NAME(f) gives a function its name, TARGET its
 // attributes. Every set rounds alike.
-#include "include/ternary.h"
+#include "ternary_tile.h"
 
 #include <math.h>
-#include <string.h>
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -46,28 +45,22 @@ TARGET void NAME(qmoe_quantize_activations)(
   }
 }
 
-TARGET static inline float level(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
-TARGET static inline float with_levels(const unsigned char *levels, float positive, float negative) {
-  uint32_t pair;
-  memcpy(&pair, levels, 4);
-  return level(pair & 0xffff0000) * positive + level(pair << 16) * negative;
+TARGET static inline float with_levels(
+    const void *levels, size_t stride, size_t row, float positive, float negative) {
+  float pair[2];
+  qmoe_row_levels(levels, stride, row, pair);
+  return pair[1] * positive + pair[0] * negative;
 }
 
 TARGET void NAME(qmoe_apply_levels)(
     const void *levels, size_t stride, size_t rows, const float *restrict positive,
     const float *restrict negative, int accumulating, float *restrict y) {
-  const unsigned char *bytes = levels;
   if (stride == 1 && !accumulating) {
-    for (size_t r = 0; r < rows; r++) y[r] = with_levels(bytes + 4 * r, positive[r], negative[r]);
+    for (size_t r = 0; r < rows; r++) y[r] = with_levels(levels, 1, r, positive[r], negative[r]);
     return;
   }
   for (size_t r = 0; r < rows; r++) {
-    float sum = with_levels(bytes + 4 * stride * r, positive[r], negative[r]);
+    float sum = with_levels(levels, stride, r, positive[r], negative[r]);
     y[r] = accumulating ? y[r] + sum : sum;
   }
 }

@@ -24,9 +24,7 @@ typedef struct {
   const uint8_t *flags;
   size_t flag_bit;
   const qmoe_code_layout *layout;
-  // Sums over all nonzeros and over the negative ones, 16 bits; in each quarter of a register the
-  // first eight of its sixteen rows are in `low`, the others in `high`.
-  __m512i all_low, all_high, negative_low, negative_high;
+  tile_sums sums;
 } lane_state;
 
 // The activations that one step meets: of all nonzeros, and of the negative ones only.
@@ -47,21 +45,12 @@ static inline __attribute__((always_inline)) step_values step(
   __m512i right = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
   step_values v;
   v.all = _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
-  v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, _mm512_load_si512(s->layout->sign_bit)), v.all);
+  const __m512i sign_bit = _mm512_load_si512(s->layout->sign_bit);
+  v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, sign_bit), v.all);
   __m512i next = _mm512_add_epi8(column, _mm512_set1_epi8(1));
   s->active = _mm512_mask_cmpgt_epu8_mask(s->active, next, s->position);
   s->position = next;
   return v;
-}
-
-// Adds the values of two steps: side by side in pairs, one instruction widens and adds both.
-static inline __attribute__((always_inline)) void add_pair(
-    __m512i *low, __m512i *high, __m512i first, __m512i second) {
-  const __m512i ones = _mm512_set1_epi8(1);
-  __m512i pairs = _mm512_unpacklo_epi8(first, second);
-  *low = _mm512_add_epi16(*low, _mm512_maddubs_epi16(ones, pairs));
-  pairs = _mm512_unpackhi_epi8(first, second);
-  *high = _mm512_add_epi16(*high, _mm512_maddubs_epi16(ones, pairs));
 }
 
 // Two steps; past a tile's end a step finds no lane unfinished and changes nothing.
@@ -69,41 +58,13 @@ static inline __attribute__((always_inline)) void two_steps(
     lane_state *s, const __m512i x[4]) {
   step_values first = step(s, x);
   step_values second = step(s, x);
-  add_pair(&s->all_low, &s->all_high, first.all, second.all);
-  add_pair(&s->negative_low, &s->negative_high, first.negative, second.negative);
-}
-
-// Sums of 64 rows, in order.
-typedef struct {
-  __m512 total[4];
-} row_totals;
-
-static inline __m512 add_scaled(__m512 total, __m256i sums, __m512 scale) {
-  __m512 floats = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
-  return _mm512_add_ps(total, _mm512_mul_ps(floats, scale));
-}
-
-// Adds scale * sums, where sums come in the order of a lane_state.
-static inline void add_rows(row_totals *t, __m512i low, __m512i high, __m512 scale) {
-  // Quarters of 8 + 8 rows, alternately from both.
-  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
-  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-  __m512i half = _mm512_permutex2var_epi64(low, first, high);
-  t->total[0] = add_scaled(t->total[0], _mm512_castsi512_si256(half), scale);
-  t->total[1] = add_scaled(t->total[1], _mm512_extracti64x4_epi64(half, 1), scale);
-  half = _mm512_permutex2var_epi64(low, second, high);
-  t->total[2] = add_scaled(t->total[2], _mm512_castsi512_si256(half), scale);
-  t->total[3] = add_scaled(t->total[3], _mm512_extracti64x4_epi64(half, 1), scale);
-}
-
-static inline void store_rows(const row_totals *t, float *rows) {
-  for (int j = 0; j < 4; j++) _mm512_storeu_ps(rows + 16 * j, t->total[j]);
+  add_values(&s->sums, first.all, second.all, first.negative, second.negative);
 }
 
 // A row group with nothing to decode: all rows are finished.
 static inline lane_state idle_lanes(const uint8_t *readable) {
-  const __m512i zero = _mm512_setzero_si512();
-  return (lane_state){zero, 0, readable, readable, 0, qmoe_code_layouts, zero, zero, zero, zero};
+  return (lane_state){
+      _mm512_setzero_si512(), 0, readable, readable, 0, qmoe_code_layouts, no_sums()};
 }
 
 static inline lane_state begin_tile(const qmoe_tile *tile, uint8_t *codes) {
@@ -117,16 +78,11 @@ static inline lane_state begin_tile(const qmoe_tile *tile, uint8_t *codes) {
   return s;
 }
 
-// Adds a decoded tile's sums to the totals of positive and negative symbols.
+// Adds a decoded tile's sums to the totals of its rows.
 static inline qmoe_ternary_status finish(
-    const qmoe_tile *tile, const lane_state *s, const uint8_t *codes,
-    float scale, row_totals totals[2]) {
-  const __m512 factor = _mm512_set1_ps(scale);
-  // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
-  add_rows(
-      &totals[0], _mm512_sub_epi16(s->all_low, s->negative_low),
-      _mm512_sub_epi16(s->all_high, s->negative_high), factor);
-  add_rows(&totals[1], s->negative_low, s->negative_high, factor);
+    const qmoe_tile *tile, const lane_state *s, const uint8_t *codes, float scale, float *positive,
+    float *negative) {
+  add_sums(&s->sums, scale, positive, negative);
   return qmoe_check_tile(tile, s->flag_bit, (size_t)(s->codes - codes));
 }
 
@@ -135,7 +91,8 @@ enum { GROUPS = 4 };
 
 // The tile of a row group, or idle lanes where there is none.
 static qmoe_ternary_status start(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, uint8_t *codes, qmoe_tile *tile, lane_state *lanes) {
+    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, uint8_t *codes,
+    qmoe_tile *tile, lane_state *lanes) {
   *lanes = idle_lanes(codes);
   if (group >= last_group) return QMOE_TERNARY_OK;
   if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
@@ -161,7 +118,6 @@ static qmoe_ternary_status sums_side_by_side(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
     qmoe_int8_activations x, uint8_t (*codes)[64 * 256 + 64], float *positive,
     float *negative) {
-  row_totals totals[GROUPS][2] = {0};
   qmoe_ternary_status status = QMOE_TERNARY_OK;
   for (size_t block = first_block; block < last_block; block++) {
     const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
@@ -190,14 +146,22 @@ static qmoe_ternary_status sums_side_by_side(
       two_steps(&d, xs);
     }
     const float scale = x.scales[block];
-    status |= finish(&tiles[0], &a, codes[0], scale, totals[0]);
-    if (group + 1 < last_group) status |= finish(&tiles[1], &b, codes[1], scale, totals[1]);
-    if (group + 2 < last_group) status |= finish(&tiles[2], &c, codes[2], scale, totals[2]);
-    if (group + 3 < last_group) status |= finish(&tiles[3], &d, codes[3], scale, totals[3]);
-  }
-  for (size_t i = 0; i < GROUPS && group + i < last_group; i++) {
-    store_rows(&totals[i][0], positive + i * QMOE_TILE_ROWS);
-    store_rows(&totals[i][1], negative + i * QMOE_TILE_ROWS);
+    status |= finish(&tiles[0], &a, codes[0], scale, positive, negative);
+    if (group + 1 < last_group) {
+      status |= finish(
+          &tiles[1], &b, codes[1], scale, positive + 1 * QMOE_TILE_ROWS,
+          negative + 1 * QMOE_TILE_ROWS);
+    }
+    if (group + 2 < last_group) {
+      status |= finish(
+          &tiles[2], &c, codes[2], scale, positive + 2 * QMOE_TILE_ROWS,
+          negative + 2 * QMOE_TILE_ROWS);
+    }
+    if (group + 3 < last_group) {
+      status |= finish(
+          &tiles[3], &d, codes[3], scale, positive + 3 * QMOE_TILE_ROWS,
+          negative + 3 * QMOE_TILE_ROWS);
+    }
   }
   return status;
 }
@@ -209,6 +173,9 @@ qmoe_ternary_status qmoe_ternary_sums_avx512(
     return qmoe_ternary_sums_of_tokens_avx512(
         m, first_group, last_group, first_block, last_block, x, positive, negative);
   }
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
+  memset(positive, 0, rows * sizeof *positive);
+  memset(negative, 0, rows * sizeof *negative);
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
   uint8_t codes[GROUPS][64 * 256 + 64];
   qmoe_ternary_status status = QMOE_TERNARY_OK;

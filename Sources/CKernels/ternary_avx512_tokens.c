@@ -147,24 +147,6 @@ static qmoe_ternary_status decode_tiles(
   return status;
 }
 
-// Adds scale * sums to the totals of 64 rows; in each quarter of a register the first eight of its
-// sixteen rows are in `low`, the others in `high`.
-static inline void add_rows(float *totals, __m512i low, __m512i high, float scale) {
-  // Quarters of 8 + 8 rows, alternately from both.
-  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
-  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-  const __m512i halves[2] = {
-      _mm512_permutex2var_epi64(low, first, high), _mm512_permutex2var_epi64(low, second, high)};
-  const __m512 factor = _mm512_set1_ps(scale);
-  for (int i = 0; i < 4; i++) {
-    __m256i sums = _mm512_extracti64x4_epi64(halves[i / 2], 0);
-    if (i % 2) sums = _mm512_extracti64x4_epi64(halves[i / 2], 1);
-    __m512 floats = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(sums));
-    __m512 total = _mm512_loadu_ps(totals + 16 * i);
-    _mm512_storeu_ps(totals + 16 * i, _mm512_add_ps(total, _mm512_mul_ps(floats, factor)));
-  }
-}
-
 // The activations at a step's nonzeros, 0 elsewhere.
 static inline __attribute__((always_inline)) __m512i look_up(
     const decoded *d, size_t step, const __m512i x[4]) {
@@ -177,41 +159,22 @@ static inline __attribute__((always_inline)) __m512i look_up(
 // One token while a tile is multiplied with it.
 typedef struct {
   __m512i x[4]; // its activations
-  // Sums over all nonzeros and over the negative ones, 16 bits, in the order of `add_rows`.
-  __m512i all_low, all_high, negative_low, negative_high;
+  tile_sums sums;
 } token_state;
 
 static inline __attribute__((always_inline)) token_state begin_token(const int8_t *values) {
-  const __m512i zero = _mm512_setzero_si512();
   return (token_state){
       {_mm512_loadu_si512(values), _mm512_loadu_si512(values + 64),
        _mm512_loadu_si512(values + 128), _mm512_loadu_si512(values + 192)},
-      zero, zero, zero, zero};
+      no_sums()};
 }
 
-// Adds the values of two steps: side by side in pairs, one instruction widens and adds both.
 static inline __attribute__((always_inline)) void two_steps(
     token_state *t, const decoded *d, size_t step) {
-  const __m512i ones = _mm512_set1_epi8(1);
   __m512i first = look_up(d, step, t->x), second = look_up(d, step + 1, t->x);
-  __m512i pairs = _mm512_unpacklo_epi8(first, second);
-  t->all_low = _mm512_add_epi16(t->all_low, _mm512_maddubs_epi16(ones, pairs));
-  pairs = _mm512_unpackhi_epi8(first, second);
-  t->all_high = _mm512_add_epi16(t->all_high, _mm512_maddubs_epi16(ones, pairs));
-  first = _mm512_maskz_mov_epi8(d->negative[step], first);
-  second = _mm512_maskz_mov_epi8(d->negative[step + 1], second);
-  pairs = _mm512_unpacklo_epi8(first, second);
-  t->negative_low = _mm512_add_epi16(t->negative_low, _mm512_maddubs_epi16(ones, pairs));
-  pairs = _mm512_unpackhi_epi8(first, second);
-  t->negative_high = _mm512_add_epi16(t->negative_high, _mm512_maddubs_epi16(ones, pairs));
-}
-
-static inline void end_token(const token_state *t, float scale, float *positive, float *negative) {
-  // Positive sums are what is left of all; 256 values of at most 127 fit 16 bits.
-  add_rows(
-      positive, _mm512_sub_epi16(t->all_low, t->negative_low),
-      _mm512_sub_epi16(t->all_high, t->negative_high), scale);
-  add_rows(negative, t->negative_low, t->negative_high, scale);
+  add_values(
+      &t->sums, first, second, _mm512_maskz_mov_epi8(d->negative[step], first),
+      _mm512_maskz_mov_epi8(d->negative[step + 1], second));
 }
 
 // Multiplies a decoded tile of column block `block` with all tokens. positive and negative are those
@@ -230,14 +193,14 @@ static void multiply_tile(
       two_steps(&a, d, i);
       two_steps(&b, d, i);
     }
-    end_token(&a, scales[t * blocks], positive + t * stride, negative + t * stride);
-    end_token(
-        &b, scales[(t + 1) * blocks], positive + (t + 1) * stride, negative + (t + 1) * stride);
+    add_sums(&a.sums, scales[t * blocks], positive + t * stride, negative + t * stride);
+    add_sums(
+        &b.sums, scales[(t + 1) * blocks], positive + (t + 1) * stride, negative + (t + 1) * stride);
   }
   if (t < x.tokens) {
     token_state a = begin_token(values + t * length);
     for (size_t i = 0; i < d->steps; i += 2) two_steps(&a, d, i);
-    end_token(&a, scales[t * blocks], positive + t * stride, negative + t * stride);
+    add_sums(&a.sums, scales[t * blocks], positive + t * stride, negative + t * stride);
   }
 }
 

@@ -97,20 +97,6 @@ static qmoe_ternary_status add_tile(
 qmoe_ternary_status qmoe_ternary_sums_scalar(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
-  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS, blocks = qmoe_column_blocks(m);
-  memset(positive, 0, x.tokens * rows * sizeof *positive);
-  memset(negative, 0, x.tokens * rows * sizeof *negative);
-  qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t token = 0; token < x.tokens; token++) {
-    for (size_t g = first_group; g < last_group; g++) {
-      size_t row = token * rows + (g - first_group) * QMOE_TILE_ROWS;
-      for (size_t b = first_block; b < last_block; b++) {
-        size_t index = token * blocks + b;
-        status |= add_tile(
-            m, g, b, x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
-            negative + row);
-      }
-    }
-  }
-  return status;
+  return qmoe_sum_tiles(
+      m, first_group, last_group, first_block, last_block, x, positive, negative, add_tile);
 }

@@ -59,6 +59,34 @@ static inline void qmoe_clear_rows(const qmoe_tile *tile, size_t rows, float *ou
   for (size_t r = 0; r < rows; r++) memset(out + r * stride, 0, columns * sizeof *out);
 }
 
+// Adds one tile's sums for one token, as qmoe_ternary_sums tells, to those of its rows.
+typedef qmoe_ternary_status qmoe_add_tile(
+    const qmoe_ternary *m, size_t group, size_t block, const int8_t *values, float scale,
+    float *positive, float *negative);
+
+// qmoe_ternary_sums by a function that takes one tile and one token at a time.
+static inline qmoe_ternary_status qmoe_sum_tiles(
+    const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
+    size_t last_block, qmoe_int8_activations x, float *positive, float *negative,
+    qmoe_add_tile *add_tile) {
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS, blocks = qmoe_column_blocks(m);
+  memset(positive, 0, x.tokens * rows * sizeof *positive);
+  memset(negative, 0, x.tokens * rows * sizeof *negative);
+  qmoe_ternary_status status = QMOE_TERNARY_OK;
+  for (size_t token = 0; token < x.tokens; token++) {
+    for (size_t g = first_group; g < last_group; g++) {
+      size_t row = token * rows + (g - first_group) * QMOE_TILE_ROWS;
+      for (size_t b = first_block; b < last_block; b++) {
+        size_t index = token * blocks + b;
+        status |= add_tile(
+            m, g, b, x.values + index * QMOE_TILE_COLUMNS, x.scales[index], positive + row,
+            negative + row);
+      }
+    }
+  }
+  return status;
+}
+
 // Whether a decoder that took so many flags and nonzeros used up the tile exactly.
 static inline qmoe_ternary_status qmoe_check_tile(
     const qmoe_tile *tile, size_t flags, size_t nonzeros) {

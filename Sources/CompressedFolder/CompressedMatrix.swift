@@ -100,42 +100,66 @@ public enum CompressedMatrix: Sendable {
     in checkpoint: Checkpoint
   ) throws(InputError) {
     let codes = try checkpoint.tensor(name + Part.codes.rawValue)
-    let (rows, columns) = (layout.rows, layout.columns)
-    let groups = (columns + layout.groupSize - 1) / layout.groupSize
-    let levels = try checkpoint.tensor(name + Part.levels.rawValue, shape: [rows, groups, 2])
+    let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
+    let levels = try checkpoint.tensor(
+      name + Part.levels.rawValue,
+      shape: [layout.rows, groups, 2]
+    )
     try Self.require(.u8, codes)
     try Self.require(.bf16, levels)
+    var offsets: TensorView?
+    if case .ternary = layout.code {
+      let tensor = try checkpoint.tensor(name + Part.offsets.rawValue)
+      try Self.require(.u32, tensor)
+      offsets = tensor
+    }
+    try self.init(
+      layout,
+      codes: codes.bytes,
+      readableByteCount: checkpoint.readableByteCount(from: codes.name),
+      offsets: offsets?.bytes ?? ByteView(copying: []),
+      levels: levels.bytes,
+      place: codes.place
+    )
+  }
+
+  /// A matrix of the given parts; `offsets` are those of the ternary code only.
+  init(
+    _ layout: MatrixLayout,
+    codes: ByteView,
+    readableByteCount: Int,
+    offsets: ByteView,
+    levels: ByteView,
+    place: String
+  ) throws(InputError) {
     switch layout.code {
     case .ternary:
-      let offsets = try checkpoint.tensor(name + Part.offsets.rawValue)
-      try Self.require(.u32, offsets)
       self = .ternary(
         try TernaryMatrix(
-          rows: rows,
-          columns: columns,
+          rows: layout.rows,
+          columns: layout.columns,
           levelGroupSize: layout.groupSize,
-          codes: codes.bytes,
-          readableByteCount: checkpoint.readableByteCount(from: codes.name),
-          offsets: offsets.bytes,
-          levels: levels.bytes,
-          place: codes.place
+          codes: codes,
+          readableByteCount: readableByteCount,
+          offsets: offsets,
+          levels: levels,
+          place: place
         )
       )
     case .grid(let bits):
-      let grid = Grid(
-        .uniform(bits: bits),
-        isSymmetric: layout.isSymmetric,
-        groupSize: layout.groupSize
-      )
       self = .grid(
         try PackedGrid(
-          rows: rows,
-          columns: columns,
+          rows: layout.rows,
+          columns: layout.columns,
           bits: bits,
-          grid: grid,
-          codes: codes.bytes,
-          levels: levels.bytes,
-          place: codes.place
+          grid: Grid(
+            .uniform(bits: bits),
+            isSymmetric: layout.isSymmetric,
+            groupSize: layout.groupSize
+          ),
+          codes: codes,
+          levels: levels,
+          place: place
         )
       )
     }
@@ -173,11 +197,11 @@ public enum CompressedMatrix: Sendable {
     }
   }
 
-  /// How many weights are 0.
+  /// How many weights are 0, given how often each symbol occurs.
   ///
   /// - Throws: `InputError` if the codes are damaged.
-  func zeroCount() throws(InputError) -> Int {
-    if case .ternary = self { return try symbolCounts()[1] }
+  func zeroCount(_ symbolCounts: [Int]) throws(InputError) -> Int {
+    if case .ternary = self { return symbolCounts[1] }
     let (rows, columns) = size
     var row = [Float](repeating: 0, count: columns)
     var zeros = 0

@@ -46,39 +46,14 @@ public struct EncodedMatrix: Sendable {
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
-    let codes = ByteView(copying: codes, padding: TernaryMatrix.slack)
-    let levels = Self.view(of: levels)
-    switch layout.code {
-    case .ternary:
-      return .ternary(
-        try TernaryMatrix(
-          rows: layout.rows,
-          columns: layout.columns,
-          levelGroupSize: layout.groupSize,
-          codes: codes,
-          readableByteCount: codes.count + TernaryMatrix.slack,
-          offsets: Self.view(of: offsets),
-          levels: levels,
-          place: place
-        )
-      )
-    case .grid(let bits):
-      return .grid(
-        try PackedGrid(
-          rows: layout.rows,
-          columns: layout.columns,
-          bits: bits,
-          grid: Grid(
-            .uniform(bits: bits),
-            isSymmetric: layout.isSymmetric,
-            groupSize: layout.groupSize
-          ),
-          codes: codes,
-          levels: levels,
-          place: place
-        )
-      )
-    }
+    try CompressedMatrix(
+      layout,
+      codes: ByteView(copying: codes, padding: TernaryMatrix.slack),
+      readableByteCount: codes.count + TernaryMatrix.slack,
+      offsets: Self.view(of: offsets),
+      levels: Self.view(of: levels),
+      place: place
+    )
   }
 
   private static func view<T: FixedWidthInteger>(of values: [T]) -> ByteView {

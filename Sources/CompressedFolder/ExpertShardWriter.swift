@@ -84,17 +84,27 @@ public final class ExpertShardWriter {
       }
       let padding = end - writer.position - matrix.codes.count
       let bytes = matrix.codes + Array(repeating: 0, count: padding)
-      try append(name + ".codes", .u8, [bytes.count], bytes)
+      try append(name + CompressedMatrix.Part.codes.rawValue, .u8, [bytes.count], bytes)
       sizes.codes += matrix.codes.count
       sizes.padding += padding
     }
     for (name, matrix) in matrices {
       if case .ternary = matrix.layout.code {
-        try append(name + ".offsets", .u32, [matrix.offsets.count], matrix.offsets)
+        try append(
+          name + CompressedMatrix.Part.offsets.rawValue,
+          .u32,
+          [matrix.offsets.count],
+          matrix.offsets
+        )
         sizes.offsets += matrix.offsets.count * 4
       }
       let (rows, groups) = (matrix.layout.rows, matrix.levels.count / 2 / matrix.layout.rows)
-      try append(name + ".levels", .bf16, [rows, groups, 2], matrix.levels)
+      try append(
+        name + CompressedMatrix.Part.levels.rawValue,
+        .bf16,
+        [rows, groups, 2],
+        matrix.levels
+      )
       sizes.levels += matrix.levels.count * 2
     }
   }

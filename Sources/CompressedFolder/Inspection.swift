@@ -135,7 +135,7 @@ extension Inspection.Expert {
         let counts = try compressed.symbolCounts()
         weights += layout.rows * layout.columns
         entropyBits += Tensors.entropy(ofCounts: counts) * Double(layout.rows * layout.columns)
-        zeroCount += try compressed.zeroCount()
+        zeroCount += try compressed.zeroCount(counts)
         levels.append(try CompressedMatrix.meanLevels(matrix, in: checkpoint))
         layouts[matrix] = layout.text
       } else if tensor.isFloatingPoint, !CompressedMatrix.isPart(tensor.name, in: checkpoint) {

@@ -41,10 +41,7 @@ public struct Linear: Sendable {
   /// A compressed matrix.
   public init(_ matrix: CompressedMatrix, execution: Execution = .exact) {
     self.execution = execution
-    switch matrix {
-    case .ternary(let ternary): (rows, columns) = (ternary.rows, ternary.columns)
-    case .grid(let grid): (rows, columns) = (grid.rows, grid.columns)
-    }
+    (rows, columns) = matrix.size
     storage = .compressed(matrix)
   }
 

@@ -1,7 +1,8 @@
 import Diagnostics
 import Tensors
 
-/// The encoder or the decoder: its embedding, its layers, the position bias that they share, the last norm.
+/// The encoder or the decoder: its embedding, its layers, the position bias that they share, the last
+/// norm.
 public struct SwitchStack: Sendable {
   /// One row per token id.
   public let embedding: TensorView

@@ -52,8 +52,8 @@ typedef struct {
   const float *scales;
 } qmoe_int8_activations;
 
-// values and scales of one token as above from x[columns]: value = x / scale, rounded to nearest even, scale =
-// largest magnitude / 127. Blocks of zeros, and blocks with a value that is not finite, get scale 0
+// values and scales of one token as above from x[columns]: value = x / scale, rounded to nearest
+// even, scale = largest magnitude / 127. Blocks of zeros, and blocks with a value that is not finite, get scale 0
 // or NaN and zeros.
 typedef void qmoe_quantize_activations(
     const float *x, size_t columns, int8_t *values, float *scales);

@@ -22,9 +22,12 @@ public enum CompressedMatrix: Sendable {
     checkpoint.contains(name + Part.codes.rawValue)
   }
 
+  /// Whether the tensor `tensor` holds a matrix's codes, by its name.
+  public static func isCodes(_ tensor: String) -> Bool { tensor.hasSuffix(Part.codes.rawValue) }
+
   /// The matrix whose codes the tensor `tensor` holds; `nil` if it is another part or none.
   static func name(ofCodes tensor: String) -> String? {
-    guard tensor.hasSuffix(Part.codes.rawValue) else { return nil }
+    guard isCodes(tensor) else { return nil }
     return String(tensor.dropLast(Part.codes.rawValue.count))
   }
 

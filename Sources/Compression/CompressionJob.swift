@@ -10,6 +10,8 @@ import Tensors
 public struct CompressionJob: Sendable {
   /// The checkpoint.
   public var model: URL
+  /// The model in it.
+  public var source: SwitchTransformers
   /// The compressed folder to be.
   public var output: OutputFolder
   /// What to do.
@@ -20,11 +22,13 @@ public struct CompressionJob: Sendable {
   /// A job that has not begun.
   public init(
     model: URL,
+    source: SwitchTransformers,
     output: OutputFolder,
     options: CompressionOptions,
     workers: Workers
   ) {
     self.model = model
+    self.source = source
     self.output = output
     self.options = options
     self.workers = workers
@@ -42,7 +46,6 @@ public struct CompressionJob: Sendable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
-    let source = try SwitchTransformers.load(model)
     guard !Compressor.sparseLayers(of: source).isEmpty else {
       throw InputError(
         .unsupported,
@@ -53,7 +56,7 @@ public struct CompressionJob: Sendable {
       )
     }
     let checkpoint = try Checkpoint(folder: model)
-    if let compressed = checkpoint.names.first(where: { $0.hasSuffix(".codes") }) {
+    if let compressed = checkpoint.names.first(where: CompressedMatrix.isCodes) {
       throw InputError(
         .unsupported,
         at: model.path,
@@ -67,7 +70,7 @@ public struct CompressionJob: Sendable {
       try checkpoint.tensor(name).requireFinite()
     }
     do throws(InputError) {
-      return try run(source, checkpoint, samples, isSentinel, progress, start: start)
+      return try run(checkpoint, samples, isSentinel, progress, start: start)
     } catch {
       output.discard()
       throw error
@@ -75,7 +78,6 @@ public struct CompressionJob: Sendable {
   }
 
   private func run(
-    _ source: SwitchTransformers,
     _ checkpoint: Checkpoint,
     _ samples: [Sample],
     _ isSentinel: @Sendable (Int) -> Bool,

@@ -48,6 +48,7 @@ private struct Baseline: Decodable {
     let masks = options.masksSpecialTokens
     return try CompressionJob(
       model: Fixtures.switchMini,
+      source: SwitchTransformers.load(Fixtures.switchMini),
       output: OutputFolder(folder.url.appending(path: name)),
       options: options,
       workers: Workers(count: threads)

@@ -110,12 +110,13 @@ struct Compress: ParsableCommand {
     )
     let job = CompressionJob(
       model: folder,
+      source: source,
       output: output,
       options: options,
       workers: common.workers
     )
     let display = ProgressDisplay()
-    let report = try compress(job, source: source, samples: data, progress: display.handler)
+    let report = try compress(job, samples: data, progress: display.handler)
     interrupts.cancel()
     display.finish()
     if common.json {
@@ -162,14 +163,13 @@ struct Compress: ParsableCommand {
 /// Runs a job; sentinels are told by the model's tokenizer.
 func compress(
   _ job: CompressionJob,
-  source: SwitchTransformers,
   samples: [Sample],
   progress: @escaping ProgressReport.Handler
 ) throws(InputError) -> CompressionReport {
-  let count = source.configuration.vocabularySize
+  let count = job.source.configuration.vocabularySize
   let sentinels: Set<Int>
   if Tokenizer.exists(in: job.model) {
-    let tokenizer = try loadTokenizer(job.model, model: source)
+    let tokenizer = try loadTokenizer(job.model, model: job.source)
     sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) })
   } else {
     // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far;

@@ -158,11 +158,11 @@ struct Demo: ParsableCommand {
     let report = try compress(
       CompressionJob(
         model: EmbeddedModel.checkpoint,
+        source: source,
         output: OutputFolder(output),
         options: options,
         workers: common.workers
       ),
-      source: source,
       samples: samples,
       progress: display.handler
     )

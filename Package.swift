@@ -45,7 +45,7 @@ let package = Package(
     .target(name: "Quantization", dependencies: ["Diagnostics", "Tensors", "LinearAlgebra"]),
     .target(
       name: "TernaryCode",
-      dependencies: ["Diagnostics", "Tensors", "Kernels", "CKernels"]
+      dependencies: ["Diagnostics", "Tensors", "Kernels", "Quantization", "CKernels"]
     ),
     .target(
       name: "CompressedFolder",
@@ -74,7 +74,8 @@ let package = Package(
     .target(
       name: "KernelBenchmark",
       dependencies: [
-        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "TernaryCode", "Models", "CKernels",
+        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "Quantization", "TernaryCode",
+        "Models", "CKernels",
       ]
     ),
     .target(
@@ -104,7 +105,7 @@ let package = Package(
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
     .testTarget(
       name: "TernaryCodeTests",
-      dependencies: ["TernaryCode", "Kernels", "CKernels", "TestSupport"]
+      dependencies: ["TernaryCode", "Quantization", "Kernels", "CKernels", "TestSupport"]
     ),
     .testTarget(
       name: "ModelsTests",

@@ -46,21 +46,23 @@ TARGET void NAME(qmoe_quantize_activations)(
 }
 
 TARGET static inline float with_levels(
-    const void *levels, size_t stride, size_t row, float positive, float negative) {
+    qmoe_levels levels, size_t row, float positive, float negative) {
   float pair[2];
-  qmoe_row_levels(levels, stride, row, pair);
+  qmoe_row_levels(levels, row, pair);
   return pair[1] * positive + pair[0] * negative;
 }
 
 TARGET void NAME(qmoe_apply_levels)(
-    const void *levels, size_t stride, size_t rows, const float *restrict positive,
-    const float *restrict negative, int accumulating, float *restrict y) {
-  if (stride == 1 && !accumulating) {
-    for (size_t r = 0; r < rows; r++) y[r] = with_levels(levels, 1, r, positive[r], negative[r]);
+    qmoe_levels levels, size_t rows, const float *restrict positive, const float *restrict negative,
+    int accumulating, float *restrict y) {
+  if (levels.stride == 1 && !accumulating) {
+    // A stride that the compiler sees lets it take several rows at a time.
+    levels.stride = 1;
+    for (size_t r = 0; r < rows; r++) y[r] = with_levels(levels, r, positive[r], negative[r]);
     return;
   }
   for (size_t r = 0; r < rows; r++) {
-    float sum = with_levels(levels, stride, r, positive[r], negative[r]);
+    float sum = with_levels(levels, r, positive[r], negative[r]);
     y[r] = accumulating ? y[r] + sum : sum;
   }
 }

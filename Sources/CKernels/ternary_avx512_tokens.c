@@ -226,15 +226,15 @@ qmoe_ternary_status qmoe_ternary_sums_of_tokens_avx512(
 }
 
 qmoe_ternary_status qmoe_ternary_expand_avx512(
-    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
-    size_t first_row, size_t last_row, float *out, size_t stride) {
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
+    size_t last_row, float *out, size_t stride) {
   workspace w;
   if (decode_tiles(m, group, group + 1, block, &w)) return QMOE_TERNARY_MALFORMED;
   const decoded *d = &w.steps[0];
   const unsigned first_column = w.tiles[0].first_column;
   qmoe_clear_rows(&w.tiles[0], last_row - first_row, out, stride);
   float pairs[QMOE_TILE_ROWS][2];
-  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, r, pairs[r]);
   const uint64_t rows =
       (last_row < 64 ? (1ull << last_row) - 1 : ~0ull) & ~((1ull << first_row) - 1);
   for (size_t i = 0; i < d->steps; i++) {

@@ -59,13 +59,13 @@ qmoe_ternary_status qmoe_ternary_decode_tile(
 }
 
 qmoe_ternary_status qmoe_ternary_expand_scalar(
-    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
-    size_t first_row, size_t last_row, float *out, size_t stride) {
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
+    size_t last_row, float *out, size_t stride) {
   qmoe_tile tile;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
   qmoe_clear_rows(&tile, last_row - first_row, out, stride);
   float pairs[QMOE_TILE_ROWS][2];
-  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, r, pairs[r]);
   size_t flags = 0, nonzeros = 0;
   FOR_EACH_NONZERO(&tile, flags, nonzeros, row, column, is_negative, {
     if (column >= QMOE_TILE_COLUMNS) return QMOE_TERNARY_MALFORMED;

@@ -43,12 +43,10 @@ static inline qmoe_ternary_status qmoe_find_tile(
   return QMOE_TERNARY_OK;
 }
 
-// The two levels of a row, low first, from `levels` as qmoe_ternary_expand takes them.
-static inline void qmoe_row_levels(
-    const void *levels, size_t level_stride, size_t row, float pair[2]) {
-  uint32_t bits;
-  memcpy(&bits, (const unsigned char *)levels + 4 * level_stride * row, 4);
-  uint32_t low = bits << 16, high = bits & 0xffff0000;
+// The two levels of a row, low first.
+static inline void qmoe_row_levels(qmoe_levels l, size_t row, float pair[2]) {
+  const uint8_t *codes = l.codes + 2 * l.stride * row;
+  uint32_t low = (l.first + codes[0] * l.step) | 0x80000000, high = l.first + codes[1] * l.step;
   memcpy(&pair[0], &low, 4);
   memcpy(&pair[1], &high, 4);
 }

@@ -39,13 +39,18 @@ public enum CompressedMatrix: Sendable {
     }
   }
 
-  /// Means of the low and of the high levels of the matrix `name`.
-  static func meanLevels(_ name: String, in checkpoint: Checkpoint) throws(InputError) -> [Double] {
-    let levels = try checkpoint.tensor(name + Part.levels.rawValue).floats()
-    return [0, 1].map { side in
-      let values = stride(from: side, to: levels.count, by: 2).map { Double(levels[$0]) }
-      return values.reduce(0, +) / Double(max(1, values.count))
+  /// Means of the low and of the high levels.
+  var meanLevels: [Double] {
+    let levels: [Levels] =
+      switch self {
+      case .ternary(let matrix): matrix.allLevels
+      case .grid(let matrix): matrix.allLevels
+      }
+    let sums = levels.reduce(into: [0.0, 0.0]) { sums, pair in
+      sums[0] += Double(pair.low)
+      sums[1] += Double(pair.high)
     }
+    return sums.map { $0 / Double(max(1, levels.count)) }
   }
 
   /// Opens the matrix `name` of `checkpoint`, which must have `rows × columns` weights.
@@ -103,13 +108,12 @@ public enum CompressedMatrix: Sendable {
     in checkpoint: Checkpoint
   ) throws(InputError) {
     let codes = try checkpoint.tensor(name + Part.codes.rawValue)
-    let groups = (layout.columns + layout.groupSize - 1) / layout.groupSize
     let levels = try checkpoint.tensor(
       name + Part.levels.rawValue,
-      shape: [layout.rows, groups, 2]
+      shape: [layout.rows, layout.groups, 2]
     )
     try Self.require(.u8, codes)
-    try Self.require(.bf16, levels)
+    try Self.require(layout.levelType, levels)
     var offsets: TensorView?
     if case .ternary = layout.code {
       let tensor = try checkpoint.tensor(name + Part.offsets.rawValue)
@@ -136,7 +140,7 @@ public enum CompressedMatrix: Sendable {
     place: String
   ) throws(InputError) {
     switch layout.code {
-    case .ternary:
+    case .ternary(let levelCode):
       self = .ternary(
         try TernaryMatrix(
           rows: layout.rows,
@@ -146,6 +150,7 @@ public enum CompressedMatrix: Sendable {
           readableByteCount: readableByteCount,
           offsets: offsets,
           levels: levels,
+          levelCode: levelCode,
           place: place
         )
       )

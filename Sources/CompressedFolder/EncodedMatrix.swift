@@ -11,8 +11,8 @@ public struct EncodedMatrix: Sendable {
   public let codes: [UInt8]
   /// Where each tile of the ternary code begins; empty for grids.
   public let offsets: [UInt32]
-  /// Low and high level in bfloat16, `[rows, groups, 2]`.
-  public let levels: [UInt16]
+  /// Low and high levels, `[rows, groups, 2]`: codes of one byte in a ternary matrix, else bfloat16.
+  public let levels: [UInt8]
 
   /// Encodes `matrix`.
   ///
@@ -27,14 +27,16 @@ public struct EncodedMatrix: Sendable {
         rows: matrix.rows,
         columns: matrix.columns
       )
-      code = .ternary
+      let levelCode = matrix.levelCode ?? LevelCode(covering: [])
+      code = .ternary(levels: levelCode)
       (codes, offsets) = (encoded.codes, encoded.offsets)
+      levels = matrix.levels.flatMap(levelCode.codes)
     case .uniform(let bits):
       code = .grid(bits: bits)
       codes = PackedGrid.pack(matrix, bits: bits)
       offsets = []
+      levels = PackedGrid.pack(matrix.levels)
     }
-    levels = matrix.levels.flatMap { [$0.low.bfloat16BitPattern, $0.high.bfloat16BitPattern] }
     layout = MatrixLayout(
       code: code,
       rows: matrix.rows,
@@ -50,13 +52,9 @@ public struct EncodedMatrix: Sendable {
       layout,
       codes: ByteView(copying: codes, padding: TernaryMatrix.slack),
       readableByteCount: codes.count + TernaryMatrix.slack,
-      offsets: Self.view(of: offsets),
-      levels: Self.view(of: levels),
+      offsets: offsets.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) },
+      levels: ByteView(copying: levels),
       place: place
     )
-  }
-
-  private static func view<T: FixedWidthInteger>(of values: [T]) -> ByteView {
-    values.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) }
   }
 }

@@ -37,20 +37,20 @@ public final class ExpertShardWriter {
   }
 
   private let writer: SafetensorsWriter
-  private var metadata = ["format": "pt", "qmoe_format_version": "2"]
+  private var metadata = ["format": "pt", "qmoe_format_version": "\(QuantizationConfig.currentVersion)"]
   private var sizes = Sizes()
   /// Names of the tensors so far, in the order of the data.
   public private(set) var tensorNames: [String] = []
 
   /// Begins the shard at `path` for the matrices `names`.
   public init(path: String, names: [String]) throws(InputError) {
-    // Layouts are at most 64 bytes, with quotes and separators 70; no dimension has more digits.
+    // Layouts are at most 90 bytes, with quotes and separators 100; no dimension has more digits.
     let tensors = names.flatMap { name in
       CompressedMatrix.Part.allCases.map {
         (name: name + $0.rawValue, shape: [99_999_999, 99_999_999, 2])
       }
     }
-    let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 70 }
+    let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 100 }
     writer = try SafetensorsWriter(
       path: path,
       headerCapacity: SafetensorsWriter.headerCapacity(tensors, metadataCount: metadataCount),
@@ -69,7 +69,7 @@ public final class ExpertShardWriter {
     isLast: Bool
   ) throws(InputError) {
     let tables = matrices.reduce(0) {
-      $0 + 4 * $1.matrix.offsets.count + 2 * $1.matrix.levels.count
+      $0 + 4 * $1.matrix.offsets.count + $1.matrix.levels.count
     }
     for (index, (name, matrix)) in matrices.enumerated() {
       metadata[name] = matrix.layout.text
@@ -98,14 +98,13 @@ public final class ExpertShardWriter {
         )
         sizes.offsets += matrix.offsets.count * 4
       }
-      let (rows, groups) = (matrix.layout.rows, matrix.levels.count / 2 / matrix.layout.rows)
       try append(
         name + CompressedMatrix.Part.levels.rawValue,
-        .bf16,
-        [rows, groups, 2],
+        matrix.layout.levelType,
+        [matrix.layout.rows, matrix.layout.groups, 2],
         matrix.levels
       )
-      sizes.levels += matrix.levels.count * 2
+      sizes.levels += matrix.levels.count
     }
   }
 

@@ -136,7 +136,7 @@ extension Inspection.Expert {
         weights += layout.rows * layout.columns
         entropyBits += Tensors.entropy(ofCounts: counts) * Double(layout.rows * layout.columns)
         zeroCount += try compressed.zeroCount(counts)
-        levels.append(try CompressedMatrix.meanLevels(matrix, in: checkpoint))
+        levels.append(compressed.meanLevels)
         layouts[matrix] = layout.text
       } else if tensor.isFloatingPoint, !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
         weights += tensor.count

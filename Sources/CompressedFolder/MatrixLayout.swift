@@ -1,14 +1,16 @@
 import Diagnostics
 import Quantization
+import Tensors
 
 /// What a shard's metadata tells of one compressed matrix, under the matrix's own name.
 ///
-/// Written as words: `ternary 512 128 group=128` or `grid 512 128 bits=2 group=128 symmetric`.
+/// Written as words: `ternary 512 128 levels=1015021568+32768 group=128` or
+/// `grid 512 128 bits=2 group=128 symmetric`.
 public struct MatrixLayout: Sendable, Equatable {
   /// How the symbols are stored.
   public enum Code: Sendable, Equatable {
-    /// The ternary code.
-    case ternary
+    /// The ternary code, its levels in the given one.
+    case ternary(levels: LevelCode)
     /// Packed codes of so many bits.
     case grid(bits: Int)
   }
@@ -33,11 +35,21 @@ public struct MatrixLayout: Sendable, Equatable {
     self.isSymmetric = isSymmetric
   }
 
+  /// Groups of columns that share levels.
+  var groups: Int { (columns + groupSize - 1) / groupSize }
+
+  /// The type of the tensor of levels.
+  var levelType: ElementType {
+    if case .ternary = code { return .u8 }
+    return .bf16
+  }
+
   /// The layout in words.
   public var text: String {
     let head =
       switch code {
-      case .ternary: "ternary \(rows) \(columns)"
+      case .ternary(let levels):
+        "ternary \(rows) \(columns) levels=\(levels.first)+\(levels.step)"
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
@@ -52,29 +64,44 @@ public struct MatrixLayout: Sendable, Equatable {
       guard words.indices.contains(index), words[index].hasPrefix(prefix) else { return nil }
       return Int(words[index].dropFirst(prefix.count))
     }
-    let isTernary = words.first == "ternary"
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
     let sizes = 1...1 << 24
-    let required = isTernary ? 4 : 5
-    guard isTernary || words.first == "grid",
+    guard words.count == 5 || words.count == 6 && words[5] == "symmetric",
       let rows = number(1), let columns = number(2), sizes.contains(rows), sizes.contains(columns),
-      let bits = isTernary ? 0 : number(3, after: "bits="), (0...8).contains(bits),
-      let group = number(required - 1, after: "group="), (1...columns).contains(group),
-      words.count == required || words.count == required + 1 && words[required] == "symmetric"
+      let code = Self.code(words[0], words[3]),
+      let group = number(4, after: "group="), (1...columns).contains(group)
     else {
       throw InputError(
         .malformed,
         at: place,
-        expected: "a layout such as 'ternary 512 128 group=128'",
+        expected: "a layout such as 'grid 512 128 bits=2 group=128'",
         found: "'\(text.prefix(80))'"
       )
     }
     self.init(
-      code: isTernary ? .ternary : .grid(bits: bits),
+      code: code,
       rows: rows,
       columns: columns,
       groupSize: group,
-      isSymmetric: words.count > required
+      isSymmetric: words.count > 5
     )
+  }
+
+  /// The code that the words `kind`, and `detail` tell of.
+  private static func code(_ kind: Substring, _ detail: Substring) -> Code? {
+    if kind == "ternary", detail.hasPrefix("levels=") {
+      let numbers = detail.dropFirst("levels=".count).split(
+        separator: "+",
+        omittingEmptySubsequences: false
+      ).map { UInt32($0) }
+      guard numbers.count == 2, let first = numbers[0], let step = numbers[1] else { return nil }
+      return LevelCode(first: first, step: step).map { .ternary(levels: $0) }
+    }
+    if kind == "grid", detail.hasPrefix("bits="),
+      let bits = Int(detail.dropFirst("bits=".count)), (1...8).contains(bits)
+    {
+      return .grid(bits: bits)
+    }
+    return nil
   }
 }

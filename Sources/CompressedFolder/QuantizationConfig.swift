@@ -7,7 +7,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   /// The value of `quant_method` for folders of this program.
   public static let method = "qmoe"
   /// The version of the format that this program writes and reads.
-  public static let currentVersion = 2
+  public static let currentVersion = 3
 
   /// Always `qmoe`.
   public var quantMethod = Self.method

@@ -122,11 +122,21 @@ struct ExpertCompressor: Sendable {
         remedy: "The checkpoint is damaged or was saved from a diverged training run"
       )
     }
-    let (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
+    var (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
       switch options.method {
       case .gptq: options.gptq.quantize(weights, hessian: hessian, grid: options.grid)
       case .rtn: (roundToNearest(weights, grid: options.grid), .gptq)
       }
+    if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite }) {
+      throw InputError(
+        .invalidValue,
+        at: "tensor '\(name)'",
+        expected: "weights whose levels are finite in bfloat16",
+        found: "a level of \(level)",
+        remedy: "The checkpoint is damaged or was saved from a diverged training run"
+      )
+    }
+    if options.grid.alphabet == .ternary { matrix = matrix.roundingLevels() }
     let dequantized = matrix.dequantized()
     return Quantized(
       name: name,

@@ -1,4 +1,5 @@
 import Diagnostics
+import Quantization
 import Tensors
 import TernaryCode
 
@@ -16,7 +17,6 @@ extension Contest {
   public init(rows: Int, columns: Int) throws(InputError) {
     let symbols = Self.symbols(rows: rows, columns: columns)
     let encoded = try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns)
-    let levels = [UInt16](repeating: Float(1).bfloat16BitPattern, count: 2 * rows)
     var compressed: [TernaryMatrix] = []
     // Several times the last-level cache of today's processors, counted per core.
     let copies = max(2, (96 << 20) / encoded.codes.count)
@@ -29,7 +29,8 @@ extension Contest {
           codes: ByteView(copying: encoded.codes, padding: TernaryMatrix.slack),
           readableByteCount: encoded.codes.count + TernaryMatrix.slack,
           offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
-          levels: levels.withUnsafeBytes { ByteView(copying: $0) },
+          levels: ByteView(copying: [UInt8](repeating: 0, count: 2 * rows)),
+          levelCode: LevelCode(covering: [1]),
           place: "synthetic matrix"
         )
       )

@@ -36,6 +36,12 @@ public struct PackedGrid: Sendable {
     return packed
   }
 
+  /// The bytes of `levels`: low and high in bfloat16, little-endian.
+  public static func pack(_ levels: [Levels]) -> [UInt8] {
+    levels.flatMap { [$0.low.bfloat16BitPattern, $0.high.bfloat16BitPattern] }
+      .flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+  }
+
   /// A stored matrix.
   ///
   /// - Parameters:
@@ -77,7 +83,8 @@ public struct PackedGrid: Sendable {
     self.codes = codes
     self.levels = levels
     for index in 0..<rows * groups {
-      let (low, high) = self.levels(at: index)
+      let pair = self.levels(at: index)
+      let (low, high) = (pair.low, pair.high)
       guard (high - low).isFinite, low <= 0, high >= 0, low < high else {
         throw InputError(
           .invalidValue,
@@ -89,16 +96,16 @@ public struct PackedGrid: Sendable {
     }
   }
 
-  private func levels(at index: Int) -> (low: Float, high: Float) {
-    func level(_ offset: Int) -> Float {
-      Float(
-        bfloat16BitPattern: UInt16(
-          littleEndian: (levels.base + offset).loadUnaligned(as: UInt16.self)
-        )
-      )
-    }
-    return (level(index * 4), level(index * 4 + 2))
+  private func levels(at index: Int) -> Levels {
+    let pair = UInt32(littleEndian: (levels.base + index * 4).loadUnaligned(as: UInt32.self))
+    return Levels(
+      low: Float(bfloat16BitPattern: UInt16(truncatingIfNeeded: pair)),
+      high: Float(bfloat16BitPattern: UInt16(pair >> 16))
+    )
   }
+
+  /// All levels, `[rows, groups]`.
+  public var allLevels: [Levels] { (0..<rows * grid.groups(columns: columns)).map(levels) }
 
   /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
   public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
@@ -108,10 +115,9 @@ public struct PackedGrid: Sendable {
     for row in range {
       let target = out + (row - range.lowerBound) * columns
       for group in 0..<groups {
-        let (low, high) = levels(at: row * groups + group)
         let quantizer = Quantizer(
           grid.alphabet,
-          Levels(low: low, high: high),
+          levels(at: row * groups + group),
           isSymmetric: grid.isSymmetric
         )
         for column in group * size..<min(columns, (group + 1) * size) {

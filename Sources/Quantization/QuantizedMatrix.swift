@@ -12,6 +12,8 @@ public struct QuantizedMatrix: Sendable, Equatable {
   public var symbols: [UInt8]
   /// Row-major, `[rows, groups]`.
   public var levels: [Levels]
+  /// How the levels are stored, once they are rounded for that.
+  public private(set) var levelCode: LevelCode?
 
   /// A matrix of symbols 0 whose levels are yet to be set.
   init(rows: Int, columns: Int, grid: Grid) {
@@ -27,6 +29,29 @@ public struct QuantizedMatrix: Sendable, Equatable {
 
   /// Grids of each row.
   public var groups: Int { grid.groups(columns: columns) }
+
+  /// The matrix with its levels as the code of ternary levels stores them.
+  public func roundingLevels() -> QuantizedMatrix {
+    // A level that no weight takes does not count, such as both of a row of zeros.
+    var magnitudes: [Float] = []
+    for (index, levels) in levels.enumerated() {
+      let symbols = symbols(ofGroup: index)
+      if symbols.contains(0) { magnitudes.append(-levels.low) }
+      if symbols.contains(2) { magnitudes.append(levels.high) }
+    }
+    let code = LevelCode(covering: magnitudes)
+    var result = self
+    result.levelCode = code
+    result.levels = levels.map(code.rounded)
+    return result
+  }
+
+  /// The symbols of group `index` of `[rows, groups]`.
+  private func symbols(ofGroup index: Int) -> ArraySlice<UInt8> {
+    let size = grid.groupSize(columns: columns)
+    let (row, group) = index.quotientAndRemainder(dividingBy: groups)
+    return symbols[row * columns + group * size..<row * columns + min(columns, (group + 1) * size)]
+  }
 
   /// The grid of one group of one row.
   func quantizer(row: Int, group: Int) -> Quantizer {

@@ -84,8 +84,7 @@ extension TernaryMatrix {
           view,
           group,
           block,
-          levels.base + 4 * (first * groups + column / levelGroupSize),
-          groups,
+          kernelLevels(fromRow: first, group: column / levelGroupSize),
           wanted.lowerBound - first,
           wanted.upperBound - first,
           out + column,
@@ -131,10 +130,10 @@ extension TernaryMatrix {
       // Up to the end of the level group or of the tile.
       let group = (firstColumn + column) / levelGroupSize
       let end = min(count, (group + 1) * levelGroupSize - firstColumn)
-      let (low, high) = levels(at: row * groups + group)
+      let levels = levels(at: row * groups + group)
       for index in column..<end {
         let symbol = symbols[index]
-        out[index] = symbol == 0 ? 0 : symbol > 0 ? high : low
+        out[index] = symbol == 0 ? 0 : symbol > 0 ? levels.high : levels.low
       }
       column = end
     }

@@ -115,8 +115,7 @@ extension TernaryMatrix {
         guard status == QMOE_TERNARY_OK else { throw malformed("") }
         for token in 0..<x.tokens {
           kernels.table.pointee.apply_levels(
-            levels.base + 4 * (firstRow * groups + group),
-            groups,
+            kernelLevels(fromRow: firstRow, group: group),
             height,
             positive + token * count,
             negative + token * count,

@@ -1,5 +1,6 @@
 import CKernels
 import Diagnostics
+import Quantization
 import Tensors
 
 /// A ternary matrix in coded form: each weight is its row's low level, 0 or high level.
@@ -24,7 +25,8 @@ public struct TernaryMatrix: Sendable {
   let place: String
   private let codes: ByteView
   private let offsets: ByteView
-  let levels: ByteView
+  private let levels: ByteView
+  private let levelCode: LevelCode
 
   /// A matrix over the given bytes.
   ///
@@ -33,10 +35,10 @@ public struct TernaryMatrix: Sendable {
   ///   - readableByteCount: how many bytes can be read from the first code on. Where it leaves less
   ///     than `slack` behind the last code, the codes are copied.
   ///   - offsets: `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
-  ///   - levels: low and high in bfloat16, `[rows, groups, 2]`, little-endian.
+  ///   - levels: codes of low and high level, `[rows, groups, 2]`.
+  ///   - levelCode: what these stand for.
   ///   - place: file and tensor, for messages.
-  /// - Throws: `InputError` if sizes do not fit, offsets are out of order or out of range, or a level
-  ///   is not finite.
+  /// - Throws: `InputError` if sizes do not fit, or offsets are out of order or out of range.
   public init(
     rows: Int,
     columns: Int,
@@ -45,6 +47,7 @@ public struct TernaryMatrix: Sendable {
     readableByteCount: Int,
     offsets: ByteView,
     levels: ByteView,
+    levelCode: LevelCode,
     place: String
   ) throws(InputError) {
     guard rows > 0, columns > 0, rows <= 1 << 24, columns <= 1 << 24, levelGroupSize > 0 else {
@@ -61,6 +64,7 @@ public struct TernaryMatrix: Sendable {
     self.place = place
     self.offsets = offsets
     self.levels = levels
+    self.levelCode = levelCode
     let end = try Self.checkedEnd(
       of: offsets,
       rows: rows,
@@ -71,7 +75,14 @@ public struct TernaryMatrix: Sendable {
     self.codes =
       readableByteCount >= end + Self.slack
       ? codes : ByteView(copying: codes.buffer.prefix(end), padding: Self.slack)
-    try checkLevels()
+    guard levels.count == rows * groups * 2 else {
+      throw InputError(
+        .invalidValue,
+        at: place,
+        expected: "\(rows * groups * 2) bytes of levels",
+        found: "\(levels.count)"
+      )
+    }
   }
 
   /// Where the last code ends, once all offsets are found to be in order.
@@ -110,28 +121,6 @@ public struct TernaryMatrix: Sendable {
     return Int(previous)
   }
 
-  private func checkLevels() throws(InputError) {
-    guard levels.count == rows * groups * 4 else {
-      throw InputError(
-        .invalidValue,
-        at: place,
-        expected: "\(rows * groups * 4) bytes of levels",
-        found: "\(levels.count)"
-      )
-    }
-    for index in 0..<rows * groups {
-      let (low, high) = self.levels(at: index)
-      guard low.isFinite, high.isFinite else {
-        throw InputError(
-          .invalidValue,
-          at: "\(place), row \(index / groups)",
-          expected: "finite levels",
-          found: "\(low) and \(high)"
-        )
-      }
-    }
-  }
-
   /// Stored bytes of codes and offsets, without the levels.
   public var codedByteCount: Int {
     let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
@@ -146,11 +135,21 @@ public struct TernaryMatrix: Sendable {
   var columnBlocks: Int { (columns + Self.tileColumns - 1) / Self.tileColumns }
 
   /// The levels of group `index` of `[rows, groups]`.
-  func levels(at index: Int) -> (low: Float, high: Float) {
-    let pair = UInt32(littleEndian: (levels.base + index * 4).loadUnaligned(as: UInt32.self))
-    return (
-      Float(bfloat16BitPattern: UInt16(truncatingIfNeeded: pair)),
-      Float(bfloat16BitPattern: UInt16(pair >> 16))
+  func levels(at index: Int) -> Levels {
+    let pair = levels.base + index * 2
+    return levelCode.levels(pair.load(as: UInt8.self), (pair + 1).load(as: UInt8.self))
+  }
+
+  /// All levels, `[rows, groups]`.
+  public var allLevels: [Levels] { (0..<rows * groups).map(levels) }
+
+  /// The levels of one group of the rows from `row` on, as kernels take them.
+  func kernelLevels(fromRow row: Int, group: Int) -> qmoe_levels {
+    qmoe_levels(
+      codes: (levels.base + (row * groups + group) * 2).assumingMemoryBound(to: UInt8.self),
+      stride: groups,
+      first: levelCode.first,
+      step: levelCode.step
     )
   }
 

@@ -4,11 +4,6 @@ import Tensors
 import Testing
 
 @Suite struct PackedGridTests {
-  private func bytes(_ matrix: QuantizedMatrix) -> [UInt8] {
-    matrix.levels.flatMap { [$0.low.bfloat16BitPattern, $0.high.bfloat16BitPattern] }
-      .flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
-  }
-
   private func open(
     _ matrix: QuantizedMatrix,
     bits: Int,
@@ -47,7 +42,7 @@ import Testing
           let grid = Grid(.uniform(bits: bits), isSymmetric: columns == 8, groupSize: groupSize)
           let matrix = roundToNearest(weights, grid: grid)
           let codes = PackedGrid.pack(matrix, bits: bits)
-          let packed = try open(matrix, bits: bits, codes: codes, levels: bytes(matrix))
+          let packed = try open(matrix, bits: bits, codes: codes, levels: PackedGrid.pack(matrix.levels))
           #expect(expanded(packed) == matrix.dequantized().elements)
           #expect(packed.symbolCounts == matrix.symbolCounts)
           #expect(codes.count == 5 * PackedGrid.bytesPerRow(columns: columns, bits: bits))
@@ -68,7 +63,7 @@ import Testing
       let codes = PackedGrid.pack(matrix, bits: bits).map { _ in
         UInt8(truncatingIfNeeded: random.next())
       }
-      let packed = try open(matrix, bits: bits, codes: codes, levels: bytes(matrix))
+      let packed = try open(matrix, bits: bits, codes: codes, levels: PackedGrid.pack(matrix.levels))
       for (index, value) in expanded(packed).enumerated() {
         let levels = matrix.levels[index / 50]
         let slack = (levels.high - levels.low) / 2
@@ -82,7 +77,7 @@ import Testing
       Matrix(rows: 2, columns: 4, elements: [1, -1, 0.5, 0, 2, -2, 1, 0]),
       grid: Grid(.uniform(bits: 4))
     )
-    let (codes, levels) = (PackedGrid.pack(matrix, bits: 4), bytes(matrix))
+    let (codes, levels) = (PackedGrid.pack(matrix, bits: 4), PackedGrid.pack(matrix.levels))
     func isRefused(bits: Int = 4, codes: [UInt8], levels: [UInt8]) -> Bool {
       do throws(InputError) {
         _ = try open(matrix, bits: bits, codes: codes, levels: levels)

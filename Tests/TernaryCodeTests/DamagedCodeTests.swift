@@ -83,23 +83,4 @@ import Testing
     short.offsets.removeLast()
     #expect(throws: InputError.self) { try original.matrix(short) }
   }
-
-  @Test func levelsThatAreNotFiniteAreRefused() throws {
-    let original = RandomTernary(rows: 3, columns: 5, zeros: 0.5, seed: 5)
-    let encoded = try original.encoded()
-    for bits in [UInt16(0x7f80), 0x7fc0] {
-      #expect(throws: InputError.self) {
-        try TernaryMatrix(
-          rows: 3,
-          columns: 5,
-          levelGroupSize: 5,
-          codes: ByteView(copying: encoded.codes),
-          readableByteCount: encoded.codes.count,
-          offsets: bytes(encoded.offsets),
-          levels: bytes([bits, 0, 0, 0, 0, 0]),
-          place: "test"
-        )
-      }
-    }
-  }
 }

@@ -1,3 +1,4 @@
+import Quantization
 import Tensors
 import TernaryCode
 
@@ -7,8 +8,10 @@ struct RandomTernary {
   let columns: Int
   let levelGroupSize: Int
   let symbols: [Int8]
-  /// `[rows, groups, 2]`, exact in bfloat16.
-  let levels: [Float]
+  /// Codes of low and high levels, `[rows, groups, 2]`.
+  let levelCodes: [UInt8]
+  /// Magnitudes from 0.01 to 1.
+  let levelCode = LevelCode(covering: [0.01, 1])
 
   init(
     rows: Int,
@@ -25,9 +28,7 @@ struct RandomTernary {
       random.uniform() < zeros ? 0 : random.uniform() < 0.5 ? 1 : -1
     }
     let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
-    levels = (0..<rows * groups).flatMap { _ in
-      [-Float(random.uniform()).roundedToBFloat16, Float(random.uniform()).roundedToBFloat16]
-    }
+    levelCodes = (0..<rows * groups * 2).map { _ in UInt8(256 * random.uniform()) }
   }
 
   var groups: Int { (columns + levelGroupSize - 1) / levelGroupSize }
@@ -36,8 +37,9 @@ struct RandomTernary {
   var weights: [Float] {
     symbols.indices.map { index in
       let (row, column) = (index / columns, index % columns)
-      let level = (row * groups + column / levelGroupSize) * 2
-      return symbols[index] == 0 ? 0 : symbols[index] > 0 ? levels[level + 1] : levels[level]
+      let group = (row * groups + column / levelGroupSize) * 2
+      let levels = levelCode.levels(levelCodes[group], levelCodes[group + 1])
+      return symbols[index] == 0 ? 0 : symbols[index] > 0 ? levels.high : levels.low
     }
   }
 
@@ -58,7 +60,8 @@ struct RandomTernary {
       codes: ByteView(copying: encoded.codes),
       readableByteCount: encoded.codes.count,
       offsets: bytes(encoded.offsets),
-      levels: bytes(levels.map(\.bfloat16BitPattern)),
+      levels: ByteView(copying: levelCodes),
+      levelCode: levelCode,
       place: "test"
     )
   }

@@ -68,20 +68,26 @@ typedef qmoe_ternary_status qmoe_ternary_sums(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative);
 
+// The levels of rows: code c stands for the magnitude with the float32 bits first + c * step, which
+// the owner has checked to be finite; low levels are negative.
+//   codes[rows][stride][2]  of low and high; of each row the first pair is taken
+typedef struct {
+  const uint8_t *codes;
+  size_t stride;
+  uint32_t first, step;
+} qmoe_levels;
+
 // y[r] = high[r] * positive[r] + low[r] * negative[r], or that added to y[r] if accumulating.
-//   levels[rows][stride][2]  bfloat16 bits of low and high, of which the first pair of each row is
-//                            taken; no alignment needed
 typedef void qmoe_apply_levels(
-    const void *levels, size_t stride, size_t rows, const float *positive, const float *negative,
-    int accumulating, float *y);
+    qmoe_levels levels, size_t rows, const float *positive, const float *negative, int accumulating,
+    float *y);
 
 // Writes the weights of one tile as float32: of its rows [first_row, last_row) to
-// out[last_row - first_row][stride], the tile's columns only. Checks the lengths.
-//   levels[64][level_stride][2]  bfloat16 bits of low and high, of which the first pair of each row of
-//                                the tile is taken; no alignment needed
+// out[last_row - first_row][stride], the tile's columns only; `levels` are those of the tile's rows.
+// Checks the lengths.
 typedef qmoe_ternary_status qmoe_ternary_expand(
-    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
-    size_t first_row, size_t last_row, float *out, size_t stride);
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
+    size_t last_row, float *out, size_t stride);
 
 // Decodes one tile: symbols[64][256], each -1, 0 or 1; what lies outside of the matrix is 0. Checks
 // everything: lengths, that no nonzero lies beyond the tile's end, that spare bits are zero.

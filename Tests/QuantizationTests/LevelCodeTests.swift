@@ -1,0 +1,68 @@
+import Quantization
+import Tensors
+import Testing
+
+@Suite struct LevelCodeTests {
+  /// Half a step is the error: of the bits, and so of the magnitude relative to its power of two.
+  @Test func magnitudesComeBackWithinHalfAStep() {
+    var random = SeededGenerator(seed: 7)
+    for octaves in [0.1, 1, 2, 6, 15] {
+      let values = (0..<400).map { _ in Float(0.3 * pow2(-octaves * random.uniform())) }
+      let code = LevelCode(covering: values)
+      for value in values {
+        let back = code.magnitude(code.code(value))
+        let distance = Int(back.bitPattern) - Int(value.bitPattern)
+        #expect(abs(distance) <= Int(code.step + 1) / 2)
+      }
+      #expect(Double(code.step) <= octaves * Double(1 << 23) / 255 + 1)
+      #expect(code.magnitude(255) == values.max())
+    }
+  }
+
+  private func pow2(_ exponent: Double) -> Double {
+    // Good enough a power for a test: linear between whole exponents.
+    let whole = exponent.rounded(.down)
+    return Double(sign: .plus, exponent: Int(whole), significand: 1 + exponent - whole)
+  }
+
+  @Test func codesAreStored() {
+    var random = SeededGenerator(seed: 8)
+    let code = LevelCode(covering: (0..<9).map { _ in Float(random.uniform()) })
+    for number in UInt8.min...255 { #expect(code.code(code.magnitude(number)) == number) }
+  }
+
+  @Test func extremesDoNotBreakIt() {
+    for values: [Float] in [
+      [], [0], [.nan, .infinity], [1], [.leastNonzeroMagnitude], [.greatestFiniteMagnitude],
+      [.leastNonzeroMagnitude, .greatestFiniteMagnitude], [1, Float(1).nextUp],
+      [1e-30, 1, .infinity],
+    ] {
+      let code = LevelCode(covering: values)
+      #expect(LevelCode(first: code.first, step: code.step) == code)
+      for magnitude in values + [0, .leastNormalMagnitude, 3e38, .infinity] {
+        let back = code.magnitude(code.code(magnitude))
+        #expect(back.isFinite && back >= 0)
+      }
+      if let largest = values.filter(\.isFinite).max(), largest > 0 {
+        #expect(code.magnitude(code.code(largest)) == largest)
+      }
+    }
+  }
+
+  @Test func codesOfInfiniteMagnitudesAreRefused() {
+    #expect(LevelCode(first: 0x7f7f_ff01, step: 1) == nil)
+    #expect(LevelCode(first: 0x7f7f_ff00, step: 1) != nil)
+    #expect(LevelCode(first: 0, step: .max) == nil)
+    #expect(LevelCode(first: .max, step: 0) == nil)
+    #expect(LevelCode(first: 0x8000_0000, step: 0) == nil)
+  }
+
+  /// Rows of zeros have levels that are never used, and must not widen the range of the others.
+  @Test func rowsOfZerosDoNotCount() {
+    var weights = Matrix(rows: 2, columns: 2) { _ in }
+    weights.elements = [0.01, -0.02, 0, 0]
+    let matrix = roundToNearest(weights, grid: Grid(.ternary)).roundingLevels()
+    #expect(matrix.dequantized().elements[2...] == [0, 0])
+    #expect(abs(matrix.levels[0].low + 0.02) < 1e-4 && abs(matrix.levels[0].high - 0.01) < 1e-4)
+  }
+}

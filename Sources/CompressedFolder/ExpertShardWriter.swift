@@ -2,10 +2,13 @@ import Diagnostics
 import Tensors
 import TernaryCode
 
-/// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page.
+/// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page, or if
+/// experts are small at a cache line.
 public final class ExpertShardWriter {
+  private static let pageSize = 4096
+  private static let cacheLineSize = 64
   /// Where an expert may begin: a multiple of this many bytes.
-  public static let alignment = 4096
+  private let alignment: Int
 
   /// Bytes of a shard by what they are for.
   public struct Sizes: Codable, Sendable, Equatable {
@@ -42,8 +45,11 @@ public final class ExpertShardWriter {
   /// Names of the tensors so far, in the order of the data.
   public private(set) var tensorNames: [String] = []
 
-  /// Begins the shard at `path` for the matrices `names`.
-  public init(path: String, names: [String]) throws(InputError) {
+  /// Begins the shard at `path` for the matrices `names`, of experts whose codes take about
+  /// `expertByteCount` bytes each.
+  public init(path: String, names: [String], expertByteCount: Int) throws(InputError) {
+    // Half a page on average is lost before each expert: at most 3 % of it.
+    alignment = expertByteCount < 16 * Self.pageSize ? Self.cacheLineSize : Self.pageSize
     // Layouts are at most 90 bytes, with quotes and separators 100; no dimension has more digits.
     let tensors = names.flatMap { name in
       CompressedMatrix.Part.allCases.map {
@@ -54,7 +60,7 @@ public final class ExpertShardWriter {
     writer = try SafetensorsWriter(
       path: path,
       headerCapacity: SafetensorsWriter.headerCapacity(tensors, metadataCount: metadataCount),
-      alignment: Self.alignment
+      alignment: alignment
     )
     sizes.header = writer.position
   }
@@ -80,7 +86,7 @@ public final class ExpertShardWriter {
         end =
           isLast
           ? end + Self.roundedUp(max(0, TernaryMatrix.slack - tables), to: 8)
-          : Self.roundedUp(end + tables, to: Self.alignment) - tables
+          : Self.roundedUp(end + tables, to: alignment) - tables
       }
       let padding = end - writer.position - matrix.codes.count
       let bytes = matrix.codes + Array(repeating: 0, count: padding)

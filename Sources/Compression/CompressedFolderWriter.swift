@@ -60,8 +60,13 @@ final class CompressedFolderWriter {
   func writeExperts(_ layer: CompressedLayer, number: Int) throws(InputError) -> Int {
     let file = shardName(number)
     let names = layer.experts.flatMap { $0.map(\.name) }
+    let codeCount = layer.experts.joined().reduce(0) { $0 + $1.encoded.codes.count }
     let (summary, sizes, tensors) = try output.write { (folder) throws(InputError) in
-      let writer = try ExpertShardWriter(path: folder.appending(path: file).path, names: names)
+      let writer = try ExpertShardWriter(
+        path: folder.appending(path: file).path,
+        names: names,
+        expertByteCount: codeCount / max(1, layer.experts.count)
+      )
       for (position, parts) in layer.experts.enumerated() {
         try writer.append(
           parts.map { ($0.name, $0.encoded) },

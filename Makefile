@@ -3,10 +3,10 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test lint format bench sanitize clean
+.PHONY: help setup build demo test test-arm64 lint format bench sanitize clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: ## Install the system libraries that are missing
 	@Scripts/install-dependencies
@@ -21,6 +21,9 @@ demo: build ## Compress and run the embedded model
 test: setup lint ## Check the formatting, build and run all tests
 	swift build -c release --build-tests
 	swift test -c release --skip-build
+
+test-arm64: ## Test the arm64 kernels, in an emulator where the machine is another
+	@Scripts/test-arm64
 
 lint: ## Check the formatting
 	swift format lint --strict --recursive $(SOURCES)

@@ -10,6 +10,10 @@ static const qmoe_kernels tables[] = {
     {"avx2", qmoe_quantize_activations_avx2, qmoe_ternary_sums_avx2, qmoe_apply_levels_avx2,
      qmoe_ternary_expand_scalar, qmoe_bf16_matvec_avx2},
 #endif
+#if defined(__aarch64__)
+    {"neon", qmoe_quantize_activations_neon, qmoe_ternary_sums_neon, qmoe_apply_levels_neon,
+     qmoe_ternary_expand_neon, qmoe_bf16_matvec_neon},
+#endif
     {"scalar", qmoe_quantize_activations_scalar, qmoe_ternary_sums_scalar, qmoe_apply_levels_scalar,
      qmoe_ternary_expand_scalar, qmoe_bf16_matvec_scalar},
 };
@@ -27,6 +31,10 @@ static int is_supported(const char *name) {
            __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
   }
+#endif
+#if defined(__aarch64__)
+  // A part of every arm64 processor.
+  if (strcmp(name, "neon") == 0) return 1;
 #endif
   return strcmp(name, "scalar") == 0;
 }

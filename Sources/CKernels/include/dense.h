@@ -19,3 +19,6 @@ qmoe_bf16_matvec qmoe_bf16_matvec_scalar;
 qmoe_bf16_matvec qmoe_bf16_matvec_avx2;
 qmoe_bf16_matvec qmoe_bf16_matvec_avx512;
 #endif
+#if defined(__aarch64__)
+qmoe_bf16_matvec qmoe_bf16_matvec_neon;
+#endif

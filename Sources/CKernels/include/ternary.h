@@ -110,3 +110,9 @@ qmoe_ternary_expand qmoe_ternary_expand_avx512;
 // Of any number of tokens: what the kernel before uses for more than one.
 qmoe_ternary_sums qmoe_ternary_sums_of_tokens_avx512;
 #endif
+#if defined(__aarch64__)
+qmoe_quantize_activations qmoe_quantize_activations_neon;
+qmoe_ternary_sums qmoe_ternary_sums_neon;
+qmoe_apply_levels qmoe_apply_levels_neon;
+qmoe_ternary_expand qmoe_ternary_expand_neon;
+#endif

@@ -218,6 +218,32 @@ qmoe_ternary_status qmoe_ternary_sums_avx2(
   return QMOE_TERNARY_OK;
 }
 
+qmoe_ternary_status qmoe_ternary_expand_avx2(
+    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
+    size_t first_row, size_t last_row, float *out, size_t stride) {
+  qmoe_avx2_workspace w;
+  const qmoe_avx2_place place = {group, block};
+  qmoe_tile tile;
+  if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
+  if (qmoe_decode_tiles_avx2(m, &place, 1, &w)) return QMOE_TERNARY_MALFORMED;
+  qmoe_clear_rows(&tile, last_row - first_row, out, stride);
+  float pairs[QMOE_TILE_ROWS][2];
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  const qmoe_avx2_steps *d = &w.steps[0];
+  for (size_t i = 0; i < 4 * d->pairs; i++) {
+    const uint8_t *columns = d->columns[i / 4][i % 4], *codes = d->codes[i / 4][i % 4];
+    __m256i zero = _mm256_cmpeq_epi8(load(codes), _mm256_setzero_si256());
+    for (uint32_t left = ~(uint32_t)_mm256_movemask_epi8(zero); left; left &= left - 1) {
+      size_t byte = (size_t)__builtin_ctz(left);
+      size_t row = qmoe_avx2_row(i % 4, byte);
+      if (row < first_row || row >= last_row) continue;
+      out[(row - first_row) * stride + columns[byte] - tile.first_column] =
+          pairs[row][codes[byte] < 128];
+    }
+  }
+  return QMOE_TERNARY_OK;
+}
+
 #pragma clang attribute pop
 #else
 typedef int not_for_this_processor;

@@ -14,6 +14,7 @@ struct RandomTernary {
     rows: Int,
     columns: Int,
     zeros: Double,
+    zerosInOddRows: Double? = nil,
     levelGroupSize: Int? = nil,
     seed: UInt64
   ) {
@@ -21,8 +22,9 @@ struct RandomTernary {
     self.rows = rows
     self.columns = columns
     self.levelGroupSize = levelGroupSize ?? columns
-    symbols = (0..<rows * columns).map { _ in
-      random.uniform() < zeros ? 0 : random.uniform() < 0.5 ? 1 : -1
+    symbols = (0..<rows * columns).map { index in
+      let share = index / columns % 2 == 0 ? zeros : zerosInOddRows ?? zeros
+      return random.uniform() < share ? 0 : random.uniform() < 0.5 ? 1 : -1
     }
     let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
     levels = (0..<rows * groups).flatMap { _ in

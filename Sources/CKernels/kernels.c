@@ -8,7 +8,7 @@ static const qmoe_kernels tables[] = {
     {"avx512", qmoe_quantize_activations_avx512, qmoe_ternary_sums_avx512, qmoe_apply_levels_avx512,
      qmoe_ternary_expand_avx512, qmoe_bf16_matvec_avx512},
     {"avx2", qmoe_quantize_activations_avx2, qmoe_ternary_sums_avx2, qmoe_apply_levels_avx2,
-     qmoe_ternary_expand_scalar, qmoe_bf16_matvec_avx2},
+     qmoe_ternary_expand_avx2, qmoe_bf16_matvec_avx2},
 #endif
 #if defined(__aarch64__)
     {"neon", qmoe_quantize_activations_neon, qmoe_ternary_sums_neon, qmoe_apply_levels_neon,

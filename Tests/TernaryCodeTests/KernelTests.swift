@@ -91,6 +91,35 @@ import Testing
     }
   }
 
+  /// Kernels may count on it that rows of a tile advance together, but only for their speed.
+  @Test(arguments: names)
+  func rowsThatAdvanceApartGiveTheBitsOfTheScalarOne(name: String) throws {
+    let kernels = try #require(KernelSet(named: name))
+    for (zeros, zerosInOddRows) in [(0, 1), (0.5, 0.99), (0.99, 0.7), (1, 0)] {
+      let random = RandomTernary(
+        rows: 130,
+        columns: 600,
+        zeros: zeros,
+        zerosInOddRows: zerosInOddRows,
+        seed: 6
+      )
+      for width in 0...6 {
+        let matrix = try random.matrix(random.encoded(width: width))
+        let x = randomActivations(3 * 600, seed: UInt64(width))
+        var y = [Float](repeating: .nan, count: 3 * 130)
+        try y.withUnsafeMutableBufferPointer { buffer in
+          guard let base = buffer.baseAddress else { return }
+          try matrix.multiply(x, tokens: 3, into: base, kernels: kernels)
+        }
+        for token in 0..<3 {
+          let alone = Array(x[token * 600..<(token + 1) * 600])
+          #expect(try product(matrix, alone, kernels) == product(matrix, alone, scalar))
+          #expect(try Array(y[token * 130..<(token + 1) * 130]) == product(matrix, alone, scalar))
+        }
+      }
+    }
+  }
+
   @Test func resultDoesNotDependOnThreads() throws {
     let random = RandomTernary(rows: 500, columns: 300, zeros: 0.9, seed: 2)
     let matrix = try random.matrix(random.encoded())

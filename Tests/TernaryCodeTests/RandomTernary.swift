@@ -17,6 +17,7 @@ struct RandomTernary {
     rows: Int,
     columns: Int,
     zeros: Double,
+    zerosInOddRows: Double? = nil,
     levelGroupSize: Int? = nil,
     seed: UInt64
   ) {
@@ -24,8 +25,9 @@ struct RandomTernary {
     self.rows = rows
     self.columns = columns
     self.levelGroupSize = levelGroupSize ?? columns
-    symbols = (0..<rows * columns).map { _ in
-      random.uniform() < zeros ? 0 : random.uniform() < 0.5 ? 1 : -1
+    symbols = (0..<rows * columns).map { index in
+      let share = index / columns % 2 == 0 ? zeros : zerosInOddRows ?? zeros
+      return random.uniform() < share ? 0 : random.uniform() < 0.5 ? 1 : -1
     }
     let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
     levelCodes = (0..<rows * groups * 2).map { _ in UInt8(256 * random.uniform()) }

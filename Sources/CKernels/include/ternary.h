@@ -103,6 +103,7 @@ qmoe_ternary_expand qmoe_ternary_expand_scalar;
 qmoe_quantize_activations qmoe_quantize_activations_avx2;
 qmoe_ternary_sums qmoe_ternary_sums_avx2;
 qmoe_apply_levels qmoe_apply_levels_avx2;
+qmoe_ternary_expand qmoe_ternary_expand_avx2;
 qmoe_quantize_activations qmoe_quantize_activations_avx512;
 qmoe_ternary_sums qmoe_ternary_sums_avx512;
 qmoe_apply_levels qmoe_apply_levels_avx512;

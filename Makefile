@@ -3,10 +3,10 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test lint format bench sanitize clean
+.PHONY: help setup build demo test lint format bench bench-timer sanitize clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: ## Install the system libraries that are missing
 	@Scripts/install-dependencies
@@ -30,6 +30,9 @@ format: ## Format all sources
 
 bench: build ## Measure the kernels
 	$(BINARY) bench
+
+bench-timer: build ## Check the benchmark with another clock (hyperfine)
+	@Scripts/bench-timer
 
 # Undefined behaviour of the C kernels traps, so that no runtime library is needed. What the system's
 # libraries keep until the end is no leak.

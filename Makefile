@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test test-arm64 lint format bench sanitize clean
+.PHONY: help setup build demo test test-arm64 lint format bench bench-peers bench-timer sanitize clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -33,6 +33,12 @@ format: ## Format all sources
 
 bench: build ## Measure the kernels
 	$(BINARY) bench
+
+bench-peers: build ## Measure other projects' kernels beside ours
+	@Scripts/bench-peers --llama-cpp "$(LLAMA_CPP)" --ik-llama-cpp "$(IK_LLAMA_CPP)"
+
+bench-timer: build ## Check the benchmark with another clock (hyperfine)
+	@Scripts/bench-timer
 
 # Undefined behaviour of the C kernels traps, so that no runtime library is needed. What the system's
 # libraries keep until the end is no leak.

@@ -219,8 +219,8 @@ qmoe_ternary_status qmoe_ternary_sums_avx2(
 }
 
 qmoe_ternary_status qmoe_ternary_expand_avx2(
-    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
-    size_t first_row, size_t last_row, float *out, size_t stride) {
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
+    size_t last_row, float *out, size_t stride) {
   qmoe_avx2_workspace w;
   const qmoe_avx2_place place = {group, block};
   qmoe_tile tile;
@@ -228,7 +228,7 @@ qmoe_ternary_status qmoe_ternary_expand_avx2(
   if (qmoe_decode_tiles_avx2(m, &place, 1, &w)) return QMOE_TERNARY_MALFORMED;
   qmoe_clear_rows(&tile, last_row - first_row, out, stride);
   float pairs[QMOE_TILE_ROWS][2];
-  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, r, pairs[r]);
   const qmoe_avx2_steps *d = &w.steps[0];
   for (size_t i = 0; i < 4 * d->pairs; i++) {
     const uint8_t *columns = d->columns[i / 4][i % 4], *codes = d->codes[i / 4][i % 4];

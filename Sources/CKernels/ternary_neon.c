@@ -90,15 +90,15 @@ static inline uint64_t rows_met(const uint8_t index[QMOE_NEON_STRIP_ROWS]) {
 }
 
 qmoe_ternary_status qmoe_ternary_expand_neon(
-    const qmoe_ternary *m, size_t group, size_t block, const void *levels, size_t level_stride,
-    size_t first_row, size_t last_row, float *out, size_t stride) {
+    const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
+    size_t last_row, float *out, size_t stride) {
   qmoe_tile tile;
   qmoe_neon_tile decoded;
   if (qmoe_find_tile(m, group, block, &tile)) return QMOE_TERNARY_MALFORMED;
   if (qmoe_neon_decode(&tile, &decoded) || decoded.overrun) return QMOE_TERNARY_MALFORMED;
   qmoe_clear_rows(&tile, last_row - first_row, out, stride);
   float pairs[QMOE_TILE_ROWS][2];
-  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, level_stride, r, pairs[r]);
+  for (size_t r = first_row; r < last_row; r++) qmoe_row_levels(levels, r, pairs[r]);
   for (size_t i = 0; i < decoded.count; i++) {
     for (size_t strip = 0; strip < QMOE_NEON_STRIPS; strip++) {
       const size_t strip_row = strip * QMOE_NEON_STRIP_ROWS;

@@ -12,6 +12,10 @@ public struct SpeedMeasurement: Codable, Sendable {
   public var tokens: Int
   /// Threads.
   public var threads: Int
+  /// Compressed matrices, each of which one repetition multiplies once.
+  public var compressedMatrices: Int
+  /// bfloat16 matrices, each of which one repetition multiplies and reads once.
+  public var bf16Matrices: Int
   /// Instruction set of the kernels.
   public var kernel: String
   /// Median microseconds of one compressed product of all tokens.
@@ -37,6 +41,8 @@ public struct SpeedMeasurement: Codable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case shape, tokens, threads, kernel, microseconds, rate, entropy
+    case compressedMatrices = "compressed_matrices"
+    case bf16Matrices = "bf16_matrices"
     case microsecondsRange = "microseconds_range"
     case weightsPerSecond = "weights_per_second"
     case bf16WeightsPerSecond = "bf16_weights_per_second"
@@ -117,6 +123,8 @@ public struct Contest: Sendable {
       shape: "\(rows)x\(columns)",
       tokens: tokens,
       threads: workers.count,
+      compressedMatrices: compressed.count,
+      bf16Matrices: plain.count,
       kernel: KernelSet.active.name,
       microseconds: fast * 1e6,
       microsecondsRange: range.map { $0 * 1e6 },

@@ -19,7 +19,8 @@ import Testing
     "compress a b --damping nan", "eval a", "eval a --data b --samples -3", "eval a --data",
     "generate a", "generate a --prompt b --max-tokens 0", "generate a --prompt b --top-p 0",
     "generate a --prompt b --temperature -1", "generate a --prompt b --seed x", "verify",
-    "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "demo --nonsense",
+    "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "bench --shape 64",
+    "bench --shape 64x33", "bench --shape 0x64", "bench --repetitions 0", "demo --nonsense",
     "nonsense",
   ])
   func wrongUsageIsTold(arguments: String) throws {

@@ -49,19 +49,28 @@ static qmoe_int8_activations quantize(size_t tokens, size_t columns) {
   return (qmoe_int8_activations){tokens, values[0], scales[0]};
 }
 
+// Random levels of so many rows; `codes` are to be released.
+static qmoe_levels random_levels(size_t rows, uint8_t **codes, size_t *bytes) {
+  const size_t stride = 1 + random_below(3);
+  *bytes = rows * stride * 2;
+  *codes = guarded(*bytes);
+  for (size_t i = 0; i < *bytes; i++) (*codes)[i] = (uint8_t)next_random();
+  const uint32_t first = 0x3c000000 + (uint32_t)random_below(1 << 20);
+  return (qmoe_levels){*codes, stride, first, (uint32_t)random_below(1 << 17)};
+}
+
 static void check_levels(size_t rows, const float *positive, const float *negative) {
-  const size_t stride = 1 + random_below(3), level_bytes = rows * stride * 4;
-  // Bytes of 0xee would be levels, too, but all alike.
-  uint8_t *levels = guarded(level_bytes);
+  uint8_t *codes;
+  size_t level_bytes;
+  qmoe_levels levels = random_levels(rows, &codes, &level_bytes);
   float *y[2] = {guarded(rows * 4), guarded(rows * 4)};
-  for (size_t i = 0; i < level_bytes; i++) levels[i] = (uint8_t)(i % 2 ? 63 : next_random());
   for (int i = 0; i < 2; i++) {
     const qmoe_kernels *k = i ? tested : scalar;
-    k->apply_levels(levels, stride, rows, positive, negative, 0, y[i]);
-    k->apply_levels(levels, stride, rows, negative, positive, 1, y[i]);
+    k->apply_levels(levels, rows, positive, negative, 0, y[i]);
+    k->apply_levels(levels, rows, negative, positive, 1, y[i]);
   }
   check_equal(y[0], y[1], rows * 4, "products");
-  release(levels, level_bytes);
+  release(codes, level_bytes);
   for (int i = 0; i < 2; i++) release(y[i], rows * 4);
 }
 
@@ -98,20 +107,20 @@ static int check_expand(const qmoe_ternary *m) {
   const size_t rows = m->rows - group * 64 < 64 ? m->rows - group * 64 : 64;
   const size_t columns = m->columns - block * 256 < 256 ? m->columns - block * 256 : 256;
   const size_t first = random_below(rows), last = first + 1 + random_below(rows - first);
-  const size_t level_stride = 1 + random_below(3), level_bytes = rows * level_stride * 4;
   const size_t stride = columns + random_below(5), bytes = ((last - first - 1) * stride + columns) * 4;
-  uint8_t *levels = guarded(level_bytes);
-  for (size_t i = 0; i < level_bytes; i++) levels[i] = (uint8_t)next_random();
+  uint8_t *codes;
+  size_t level_bytes;
+  qmoe_levels levels = random_levels(rows, &codes, &level_bytes);
   float *out[2] = {guarded(bytes), guarded(bytes)};
   qmoe_ternary_status status[2];
   for (int i = 0; i < 2; i++) {
     status[i] = (i ? tested : scalar)->ternary_expand(
-        m, group, block, levels, level_stride, first, last, out[i], stride);
+        m, group, block, levels, first, last, out[i], stride);
   }
   REQUIRE(status[0] == status[1], "status of expansion (seed %llu)", (unsigned long long)seed);
   if (status[0] == QMOE_TERNARY_OK) check_equal(out[0], out[1], bytes, "weights");
   for (int i = 0; i < 2; i++) release(out[i], bytes);
-  release(levels, level_bytes);
+  release(codes, level_bytes);
   return status[0] == QMOE_TERNARY_OK;
 }
 

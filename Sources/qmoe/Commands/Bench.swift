@@ -18,9 +18,18 @@ struct Bench: ParsableCommand {
   @Option(help: "Tokens to multiply at a time; may be given several times (default: 1).")
   var tokens: [Int] = []
 
+  @Option(help: "One shape only, as ROWSxCOLUMNS.")
+  var shape: Shape?
+
+  @Option(help: "Repetitions of each measurement (default: 9, and 3 from 8 tokens on).")
+  var repetitions: Int?
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if let repetitions, !(1...100_000).contains(repetitions) {
+      throw ValidationError("--repetitions must be between 1 and 100000, not \(repetitions).")
+    }
     if let wrong = tokens.first(where: { !(1...4096).contains($0) }) {
       throw ValidationError("--tokens must be between 1 and 4096, not \(wrong).")
     }
@@ -31,14 +40,19 @@ struct Bench: ParsableCommand {
     let counts = tokens.isEmpty ? [1] : tokens
     let workers = Workers(count: common.threads ?? 1)
     var rows: [SpeedMeasurement] = []
-    for (height, width) in Contest.paperShapes {
+    let shapes = shape.map { [($0.rows, $0.columns)] } ?? Contest.paperShapes
+    for (height, width) in shapes {
       let contest = try Contest(rows: height, columns: width)
       for count in counts {
-        let total = counts.count * Contest.paperShapes.count
+        let total = counts.count * shapes.count
         display.handler(ProgressReport("measuring", rows.count, of: total, "products"))
         // More tokens take longer, and need fewer repetitions to be told apart.
         rows.append(
-          try contest.measure(tokens: count, workers: workers, repetitions: count < 8 ? 9 : 3)
+          try contest.measure(
+            tokens: count,
+            workers: workers,
+            repetitions: repetitions ?? (count < 8 ? 9 : 3)
+          )
         )
       }
     }
@@ -51,6 +65,23 @@ struct Bench: ParsableCommand {
         Self.printTable(table)
         Console.print("geometric mean of the ratios: \(Self.geometricMean(table).formatted(2))x")
       }
+    }
+  }
+
+  /// A matrix's shape on the command line. Both numbers divide by 32, as kernels want them, and stay
+  /// so small that a contest fits in memory.
+  struct Shape: ExpressibleByArgument {
+    var rows: Int
+    var columns: Int
+
+    init?(argument: String) {
+      let numbers = argument.split(separator: "x", omittingEmptySubsequences: false).map {
+        Int($0) ?? 0
+      }
+      guard numbers.count == 2,
+        numbers.allSatisfy({ (32...16_384).contains($0) && $0.isMultiple(of: 32) })
+      else { return nil }
+      (rows, columns) = (numbers[0], numbers[1])
     }
   }
 

@@ -8,6 +8,12 @@
 // activations of the tile sit in four registers that vpermi2b reads by column. Nothing in a step
 // depends on anything but the step before, but each waits long for that one, so several row groups are
 // decoded side by side to fill the time.
+//
+// A step costs what its vector instructions cost, so two things that only some steps need are left out
+// of the others. An event moves its row on by at most 2^k columns: in the first 256 / 2^k steps, the
+// *full* ones, no row can be finished, and flags need no spreading. And rows advance together: in the
+// first half of the full steps only the left 128 activations are met, later, where all rows
+// have left these behind, only the right ones.
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(                                                                    \
@@ -32,33 +38,74 @@ typedef struct {
   __m512i all, negative;
 } step_values;
 
+// Which of the tile's activations a step can meet: columns 0 to 127, 128 to 255, or any.
+typedef enum { LEFT, RIGHT, ANY } side;
+
+// The activations at `column` for the lanes in `nonzero`, 0 elsewhere.
+static inline __attribute__((always_inline)) __m512i look_up(
+    const __m512i x[4], __m512i column, __mmask64 nonzero, side side) {
+  if (side == LEFT) return _mm512_maskz_permutex2var_epi8(nonzero, x[0], column, x[1]);
+  __m512i right = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
+  if (side == RIGHT) return right;
+  __m512i left = _mm512_maskz_permutex2var_epi8(nonzero, x[0], column, x[1]);
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
+}
+
+// The lanes that have a nonzero in the next step.
+static inline __attribute__((always_inline)) uint64_t next_nonzeros(lane_state *s, int full) {
+  uint64_t nonzero;
+  if (full) {
+    memcpy(&nonzero, s->flags + s->flag_bit / 8, 8);
+    s->flag_bit += 64;
+  } else {
+    nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
+    s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
+  }
+  return nonzero;
+}
+
+// `full` and `side` are constants wherever this is expanded.
 static inline __attribute__((always_inline)) step_values step(
-    lane_state *s, const __m512i x[4]) {
+    lane_state *s, const __m512i x[4], int full, side side) {
   const __m512i gap_mask = _mm512_load_si512(s->layout->gap_mask);
-  __mmask64 nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
-  s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
+  uint64_t nonzero = next_nonzeros(s, full);
   // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
   __m512i code = _mm512_mask_expand_epi8(gap_mask, nonzero, _mm512_loadu_si512(s->codes));
   s->codes += _mm_popcnt_u64(nonzero);
   __m512i column = _mm512_add_epi8(s->position, _mm512_and_si512(code, gap_mask));
-  __m512i left = _mm512_maskz_permutex2var_epi8(nonzero, x[0], column, x[1]);
-  __m512i right = _mm512_maskz_permutex2var_epi8(nonzero, x[2], column, x[3]);
   step_values v;
-  v.all = _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
+  v.all = look_up(x, column, nonzero, side);
   const __m512i sign_bit = _mm512_load_si512(s->layout->sign_bit);
   v.negative = _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(code, sign_bit), v.all);
   __m512i next = _mm512_add_epi8(column, _mm512_set1_epi8(1));
-  s->active = _mm512_mask_cmpgt_epu8_mask(s->active, next, s->position);
+  // A finished lane's column wraps around.
+  if (!full) s->active = _mm512_mask_cmpgt_epu8_mask(s->active, next, s->position);
   s->position = next;
   return v;
 }
 
-// Two steps; past a tile's end a step finds no lane unfinished and changes nothing.
+// Row groups decoded side by side.
+enum { GROUPS = 4 };
+
+// Where the tiles begin that are decoded after the present ones.
+typedef struct {
+  const char *tile[GROUPS];
+  size_t fetched;
+} next_tiles;
+
+// Two steps of each row group; past a tile's end a step finds no lane unfinished and changes nothing.
 static inline __attribute__((always_inline)) void two_steps(
-    lane_state *s, const __m512i x[4]) {
-  step_values first = step(s, x);
-  step_values second = step(s, x);
-  add_values(&s->sums, first.all, second.all, first.negative, second.negative);
+    lane_state lanes[GROUPS], const __m512i x[4], next_tiles *next, int full, side side) {
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < GROUPS; i++) {
+    // A line of each tile that comes next: tiles are too short and too far apart for the processor
+    // to foresee them.
+    _mm_prefetch(next->tile[i] + next->fetched, _MM_HINT_T0);
+    step_values first = step(&lanes[i], x, full, side);
+    step_values second = step(&lanes[i], x, full, side);
+    add_values(&lanes[i].sums, first.all, second.all, first.negative, second.negative);
+  }
+  next->fetched += 64;
 }
 
 // A row group with nothing to decode: all rows are finished.
@@ -86,9 +133,6 @@ static inline qmoe_ternary_status finish(
   return qmoe_check_tile(tile, s->flag_bit, (size_t)(s->codes - codes));
 }
 
-// Row groups decoded side by side.
-enum { GROUPS = 4 };
-
 // The tile of a row group, or idle lanes where there is none.
 static qmoe_ternary_status start(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t block, uint8_t *codes,
@@ -113,6 +157,37 @@ static inline const char *next_tile(
   return (const char *)m->codes + first;
 }
 
+// The full steps of tiles of 64 rows, which are equally wide.
+static inline __attribute__((always_inline)) void full_steps(
+    lane_state lanes[GROUPS], const qmoe_tile tiles[GROUPS], const __m512i x[4],
+    next_tiles *next) {
+  unsigned width = 0;
+  for (size_t i = 0; i < GROUPS; i++) width = tiles[i].width > width ? tiles[i].width : width;
+  const unsigned first = tiles[0].first_column;
+  const size_t pairs = (QMOE_TILE_COLUMNS - first) >> width >> 1;
+  const size_t left = first < 128 ? (128 - first) >> width >> 1 : 0;
+  if (pairs == 0) return;
+  for (size_t i = 0; i < left; i++) two_steps(lanes, x, next, 1, LEFT);
+  for (size_t i = left; i < pairs; i++) two_steps(lanes, x, next, 1, ANY);
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < GROUPS; i++) {
+    // Those that moved on by the longest gap in each step may be finished.
+    lanes[i].active = _mm512_test_epi8_mask(lanes[i].position, lanes[i].position);
+  }
+}
+
+// The unfinished lanes of all row groups; of these, those that are among the columns 0 to 127.
+static inline __attribute__((always_inline)) uint64_t unfinished(
+    const lane_state lanes[GROUPS], int only_left) {
+  uint64_t result = 0;
+#pragma clang loop unroll(full)
+  for (size_t i = 0; i < GROUPS; i++) {
+    uint64_t right = only_left ? _mm512_movepi8_mask(lanes[i].position) : 0;
+    result |= lanes[i].active & ~right;
+  }
+  return result;
+}
+
 // The row groups [group, last_group), at most GROUPS of them.
 static qmoe_ternary_status sums_side_by_side(
     const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
@@ -125,42 +200,25 @@ static qmoe_ternary_status sums_side_by_side(
         _mm512_loadu_si512(values), _mm512_loadu_si512(values + 64),
         _mm512_loadu_si512(values + 128), _mm512_loadu_si512(values + 192)};
     qmoe_tile tiles[GROUPS];
-    // Variables of their own stay in registers, which elements of an array do not.
-    lane_state a, b, c, d;
-    status |= start(m, group, last_group, block, codes[0], &tiles[0], &a);
-    status |= start(m, group + 1, last_group, block, codes[1], &tiles[1], &b);
-    status |= start(m, group + 2, last_group, block, codes[2], &tiles[2], &c);
-    status |= start(m, group + 3, last_group, block, codes[3], &tiles[3], &d);
-    if (status) return status;
-    // A line of each tile that comes next is fetched in each round: tiles are too short and too far
-    // apart for the processor to foresee them.
-    const char *next[GROUPS];
+    lane_state lanes[GROUPS];
+    next_tiles next = {.fetched = 0};
+#pragma clang loop unroll(full)
     for (size_t i = 0; i < GROUPS; i++) {
-      next[i] = next_tile(m, group + i, block, first_block, last_block);
+      status |= start(m, group + i, last_group, block, codes[i], &tiles[i], &lanes[i]);
+      next.tile[i] = next_tile(m, group + i, block, first_block, last_block);
     }
-    for (size_t ahead = 0; a.active | b.active | c.active | d.active; ahead += 64) {
-      for (size_t i = 0; i < GROUPS; i++) _mm_prefetch(next[i] + ahead, _MM_HINT_T0);
-      two_steps(&a, xs);
-      two_steps(&b, xs);
-      two_steps(&c, xs);
-      two_steps(&d, xs);
+    if (status) return status;
+    if (group + GROUPS <= last_group && tiles[GROUPS - 1].rows == QMOE_TILE_ROWS) {
+      full_steps(lanes, tiles, xs, &next);
     }
-    const float scale = x.scales[block];
-    status |= finish(&tiles[0], &a, codes[0], scale, positive, negative);
-    if (group + 1 < last_group) {
+    while (unfinished(lanes, 1)) two_steps(lanes, xs, &next, 0, ANY);
+    while (unfinished(lanes, 0)) two_steps(lanes, xs, &next, 0, RIGHT);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < GROUPS; i++) {
+      if (group + i >= last_group) continue;
       status |= finish(
-          &tiles[1], &b, codes[1], scale, positive + 1 * QMOE_TILE_ROWS,
-          negative + 1 * QMOE_TILE_ROWS);
-    }
-    if (group + 2 < last_group) {
-      status |= finish(
-          &tiles[2], &c, codes[2], scale, positive + 2 * QMOE_TILE_ROWS,
-          negative + 2 * QMOE_TILE_ROWS);
-    }
-    if (group + 3 < last_group) {
-      status |= finish(
-          &tiles[3], &d, codes[3], scale, positive + 3 * QMOE_TILE_ROWS,
-          negative + 3 * QMOE_TILE_ROWS);
+          &tiles[i], &lanes[i], codes[i], x.scales[block], positive + i * QMOE_TILE_ROWS,
+          negative + i * QMOE_TILE_ROWS);
     }
   }
   return status;

@@ -6,16 +6,15 @@
 
 #include <immintrin.h>
 
-// Unpacks the payload to one code a byte. Reads up to 64 bytes behind the payload and writes at most
+// Unpacks the payload to one code in the low bits of each byte, others behind it. Reads up to 64 bytes behind the payload and writes at most
 // 64 * 256 bytes, since the payload has at most 2048 * (width + 1).
 static inline void unpack_payload(const qmoe_tile *tile, const qmoe_code_layout *l, uint8_t *out) {
   const __m512i spread = _mm512_load_si512(l->spread), shift = _mm512_load_si512(l->shift);
-  const __m512i code_mask = _mm512_load_si512(l->code_mask);
   const uint8_t *end = tile->payload + tile->payload_bytes;
   for (const uint8_t *p = tile->payload; p < end; p += 8 * (tile->width + 1), out += 64) {
     __m512i v = _mm512_permutexvar_epi8(spread, _mm512_loadu_si512(p));
     v = _mm512_multishift_epi64_epi8(shift, v);
-    _mm512_storeu_si512(out, _mm512_and_si512(v, code_mask));
+    _mm512_storeu_si512(out, v);
   }
 }
 

@@ -17,7 +17,6 @@ __attribute__((constructor)) static void make_layouts(void) {
     for (unsigned i = 0; i < 64; i++) {
       l->spread[i] = (uint8_t)(i % 8 < bits ? i / 8 * bits + i % 8 : 63);
       l->shift[i] = (uint8_t)(i % 8 * bits);
-      l->code_mask[i] = (uint8_t)((1u << bits) - 1);
       l->gap_mask[i] = (uint8_t)((1u << width) - 1);
       l->sign_bit[i] = (uint8_t)(1u << width);
     }

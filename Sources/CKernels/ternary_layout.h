@@ -9,8 +9,8 @@ typedef struct {
   _Alignas(64) uint8_t spread[64];
   // Where a code begins in its group.
   uint8_t shift[64];
-  // The bits of a code, of its gap, of its sign.
-  uint8_t code_mask[64], gap_mask[64], sign_bit[64];
+  // The bits of a code's gap and of its sign.
+  uint8_t gap_mask[64], sign_bit[64];
 } qmoe_code_layout;
 
 // For AVX2, where bytes are shifted by multiplying pairs of them. Sixteen codes, 2 * (width + 1)

@@ -14,6 +14,7 @@ public enum CompressedMatrix: Sendable {
   enum Part: String, CaseIterable {
     case levels = ".levels"
     case offsets = ".offsets"
+    case order = ".order"
     case codes = ".codes"
   }
 
@@ -115,10 +116,16 @@ public enum CompressedMatrix: Sendable {
     try Self.require(.u8, codes)
     try Self.require(layout.levelType, levels)
     var offsets: TensorView?
+    var order: ByteView?
     if case .ternary = layout.code {
       let tensor = try checkpoint.tensor(name + Part.offsets.rawValue)
       try Self.require(.u32, tensor)
       offsets = tensor
+      if checkpoint.contains(name + Part.order.rawValue) {
+        let tensor = try checkpoint.tensor(name + Part.order.rawValue, shape: [layout.rows])
+        try Self.require(.u16, tensor)
+        order = tensor.bytes
+      }
     }
     try self.init(
       layout,
@@ -126,17 +133,19 @@ public enum CompressedMatrix: Sendable {
       readableByteCount: checkpoint.readableByteCount(from: codes.name),
       offsets: offsets?.bytes ?? ByteView(copying: []),
       levels: levels.bytes,
+      order: order,
       place: codes.place
     )
   }
 
-  /// A matrix of the given parts; `offsets` are those of the ternary code only.
+  /// A matrix of the given parts; `offsets` and `order` are those of the ternary code only.
   init(
     _ layout: MatrixLayout,
     codes: ByteView,
     readableByteCount: Int,
     offsets: ByteView,
     levels: ByteView,
+    order: ByteView?,
     place: String
   ) throws(InputError) {
     switch layout.code {
@@ -151,6 +160,7 @@ public enum CompressedMatrix: Sendable {
           offsets: offsets,
           levels: levels,
           levelCode: levelCode,
+          order: order,
           place: place
         )
       )
@@ -184,7 +194,13 @@ public enum CompressedMatrix: Sendable {
     }
   }
 
-  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
+  /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
+  public var rowOrder: [Int]? {
+    if case .ternary(let matrix) = self { return matrix.rowOrder }
+    return nil
+  }
+
+  /// Writes the weights of the stored rows `range` as float32 to `out`, `[range.count, columns]`.
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)

@@ -11,10 +11,12 @@ public struct EncodedMatrix: Sendable {
   public let codes: [UInt8]
   /// Where each tile of the ternary code begins; empty for grids.
   public let offsets: [UInt32]
+  /// Of each stored row, which one of the matrix it is; empty where they are in their own order.
+  public let order: [UInt16]
   /// Low and high levels, `[rows, groups, 2]`: codes of one byte in a ternary matrix, else bfloat16.
   public let levels: [UInt8]
 
-  /// Encodes `matrix`.
+  /// Encodes `matrix`, its rows in the order that suits the code.
   ///
   /// - Throws: `InputError` if the matrix is too large for the format.
   public init(_ matrix: QuantizedMatrix) throws(InputError) {
@@ -27,14 +29,17 @@ public struct EncodedMatrix: Sendable {
         rows: matrix.rows,
         columns: matrix.columns
       )
+      order = encoded.order
       let levelCode = matrix.levelCode ?? LevelCode(covering: [])
       code = .ternary(levels: levelCode)
       (codes, offsets) = (encoded.codes, encoded.offsets)
-      levels = matrix.levels.flatMap(levelCode.codes)
+      let ordered = order.isEmpty ? matrix : matrix.reorderingRows(order.map(Int.init))
+      levels = ordered.levels.flatMap(levelCode.codes)
     case .uniform(let bits):
       code = .grid(bits: bits)
       codes = PackedGrid.pack(matrix, bits: bits)
       offsets = []
+      order = []
       levels = PackedGrid.pack(matrix.levels)
     }
     layout = MatrixLayout(
@@ -52,9 +57,14 @@ public struct EncodedMatrix: Sendable {
       layout,
       codes: ByteView(copying: codes, padding: TernaryMatrix.slack),
       readableByteCount: codes.count + TernaryMatrix.slack,
-      offsets: offsets.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) },
+      offsets: Self.view(of: offsets),
       levels: ByteView(copying: levels),
+      order: order.isEmpty ? nil : Self.view(of: order),
       place: place
     )
+  }
+
+  private static func view<T: FixedWidthInteger>(of values: [T]) -> ByteView {
+    values.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) }
   }
 }

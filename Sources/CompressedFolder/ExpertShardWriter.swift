@@ -18,13 +18,15 @@ public final class ExpertShardWriter {
     public var offsets = 0
     /// Levels of rows or groups.
     public var levels = 0
+    /// Orders of rows.
+    public var order = 0
     /// From one expert's end to the next one's page, and the room that kernels may read into.
     public var padding = 0
     /// Names, shapes and layouts.
     public var header = 0
 
     /// All of them.
-    public var total: Int { codes + offsets + levels + padding + header }
+    public var total: Int { codes + offsets + levels + order + padding + header }
 
     /// No bytes.
     public init() {}
@@ -34,13 +36,16 @@ public final class ExpertShardWriter {
       left.codes += right.codes
       left.offsets += right.offsets
       left.levels += right.levels
+      left.order += right.order
       left.padding += right.padding
       left.header += right.header
     }
   }
 
   private let writer: SafetensorsWriter
-  private var metadata = ["format": "pt", "qmoe_format_version": "\(QuantizationConfig.currentVersion)"]
+  private var metadata = [
+    "format": "pt", "qmoe_format_version": "\(QuantizationConfig.currentVersion)",
+  ]
   private var sizes = Sizes()
   /// Names of the tensors so far, in the order of the data.
   public private(set) var tensorNames: [String] = []
@@ -75,7 +80,7 @@ public final class ExpertShardWriter {
     isLast: Bool
   ) throws(InputError) {
     let tables = matrices.reduce(0) {
-      $0 + 4 * $1.matrix.offsets.count + $1.matrix.levels.count
+      $0 + 4 * $1.matrix.offsets.count + $1.matrix.levels.count + 2 * $1.matrix.order.count
     }
     for (index, (name, matrix)) in matrices.enumerated() {
       metadata[name] = matrix.layout.text
@@ -111,6 +116,15 @@ public final class ExpertShardWriter {
         matrix.levels
       )
       sizes.levels += matrix.levels.count
+      if !matrix.order.isEmpty {
+        try append(
+          name + CompressedMatrix.Part.order.rawValue,
+          .u16,
+          [matrix.order.count],
+          matrix.order
+        )
+        sizes.order += matrix.order.count * 2
+      }
     }
   }
 

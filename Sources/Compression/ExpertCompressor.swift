@@ -127,7 +127,8 @@ struct ExpertCompressor: Sendable {
       case .gptq: options.gptq.quantize(weights, hessian: hessian, grid: options.grid)
       case .rtn: (roundToNearest(weights, grid: options.grid), .gptq)
       }
-    if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite }) {
+    if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite })
+    {
       throw InputError(
         .invalidValue,
         at: "tensor '\(name)'",

@@ -31,6 +31,8 @@ extension Contest {
           offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
           levels: ByteView(copying: [UInt8](repeating: 0, count: 2 * rows)),
           levelCode: LevelCode(covering: [1]),
+          order: encoded.order.isEmpty
+            ? nil : encoded.order.withUnsafeBytes { ByteView(copying: $0) },
           place: "synthetic matrix"
         )
       )

@@ -26,6 +26,8 @@ public struct Linear: Sendable {
   /// The weights.
   public let storage: Storage
   private let execution: Execution
+  /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
+  private let rowOrder: [Int]?
 
   /// A matrix `[rows, columns]` of floating-point numbers.
   ///
@@ -36,6 +38,7 @@ public struct Linear: Sendable {
     rows = tensor.rowCount
     columns = tensor.rowLength
     storage = .plain(tensor)
+    rowOrder = nil
   }
 
   /// A compressed matrix.
@@ -43,6 +46,7 @@ public struct Linear: Sendable {
     self.execution = execution
     (rows, columns) = matrix.size
     storage = .compressed(matrix)
+    rowOrder = matrix.rowOrder
   }
 
   /// Multiplies every row of `x`, `[tokens, columns]`, with the weights: `[tokens, rows]`.
@@ -97,7 +101,20 @@ public struct Linear: Sendable {
   /// A panel of this many floats fits the second-level cache beside the tokens.
   private static let panelElements = 1 << 16
 
+  /// Multiplies by panels of the rows as they are stored, and puts the results in their places.
   private func multiplyByPanels(_ x: Matrix, into out: UnsafeMutablePointer<Float>)
+    throws(InputError)
+  {
+    guard let order = rowOrder else { return try multiplyStored(x, into: out) }
+    let stored = try Matrix(rows: x.rows, columns: rows) { (stored) throws(InputError) in
+      try multiplyStored(x, into: stored)
+    }
+    for token in 0..<x.rows {
+      for (index, row) in order.enumerated() { out[token * rows + row] = stored[token, index] }
+    }
+  }
+
+  private func multiplyStored(_ x: Matrix, into out: UnsafeMutablePointer<Float>)
     throws(InputError)
   {
     let height = max(64, Self.panelElements / max(1, columns) / 64 * 64)
@@ -127,10 +144,8 @@ public struct Linear: Sendable {
     }
   }
 
-  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
-  ///
-  /// - Throws: `InputError` if compressed weights turn out to be damaged.
-  public func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
+  /// Writes the weights of the stored rows `range` as float32 to `out`, `[range.count, columns]`.
+  private func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
   {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
@@ -142,8 +157,14 @@ public struct Linear: Sendable {
   ///
   /// - Throws: `InputError` if compressed weights turn out to be damaged.
   public func matrix() throws(InputError) -> Matrix {
-    try Matrix(rows: rows, columns: columns) { (out) throws(InputError) in
+    let stored = try Matrix(rows: rows, columns: columns) { (out) throws(InputError) in
       try expand(0..<rows, into: out)
+    }
+    guard let order = rowOrder else { return stored }
+    return Matrix(rows: rows, columns: columns) { out in
+      for (index, row) in order.enumerated() {
+        for column in 0..<columns { out[row * columns + column] = stored[index, column] }
+      }
     }
   }
 }

@@ -8,12 +8,13 @@ extension TernaryMatrix {
   /// - Throws: `InputError` if the codes are damaged.
   public func symbols() throws(InputError) -> [Int8] {
     var symbols = [Int8](repeating: 0, count: rows * columns)
+    let order = rowOrder
     for group in 0..<rowGroups {
       try forEachTile(ofGroup: group) { tile, firstColumn, skipped in
         for row in group * Self.tileRows..<min(rows, (group + 1) * Self.tileRows) {
           let source = (row - group * Self.tileRows) * Self.tileColumns + skipped
           for column in 0..<Self.tileColumns - skipped {
-            symbols[row * columns + firstColumn + column] = tile[source + column]
+            symbols[(order?[row] ?? row) * columns + firstColumn + column] = tile[source + column]
           }
         }
       }
@@ -47,7 +48,7 @@ extension TernaryMatrix {
     for group in 0..<rowGroups { try forEachTile(ofGroup: group) { _, _, _ in } }
   }
 
-  /// Writes the weights of the rows `range` as float32 to `out`, `[range.count, columns]`.
+  /// Writes the weights of the stored rows `range` as float32 to `out`, `[range.count, columns]`.
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func expand(

@@ -92,10 +92,13 @@ extension TernaryMatrix {
     let count = range.count * Self.tileRows
     let firstRow = range.lowerBound * Self.tileRows
     let height = min(rows, range.upperBound * Self.tileRows) - firstRow
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * x.tokens * count) {
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * x.tokens * count) {
       (sums) throws(InputError) in
       guard let positive = sums.baseAddress else { return }
       let negative = positive + x.tokens * count
+      // Rows in another order than their own go to their places at the end.
+      let (products, stride) =
+        isReordered ? (negative + x.tokens * count, count) : (y + firstRow, rows)
       let blocksPerGroup = (levelGroupSize + Self.tileColumns - 1) / Self.tileColumns
       for group in 0..<groups {
         let blocks =
@@ -120,9 +123,17 @@ extension TernaryMatrix {
             positive + token * count,
             negative + token * count,
             group > 0 ? 1 : 0,
-            y + token * rows + firstRow
+            products + token * stride
           )
         }
+      }
+      guard isReordered else { return }
+      for token in 0..<x.tokens {
+        putInPlace(
+          products + token * stride,
+          firstRow..<firstRow + height,
+          into: y + token * rows
+        )
       }
     }
   }

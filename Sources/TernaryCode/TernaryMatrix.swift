@@ -27,6 +27,9 @@ public struct TernaryMatrix: Sendable {
   private let offsets: ByteView
   private let levels: ByteView
   private let levelCode: LevelCode
+  /// `[rows]` numbers of 16 bits: row `i` of what is stored is row `order[i]` of the matrix. None where
+  /// rows are stored in their own order.
+  private let order: ByteView?
 
   /// A matrix over the given bytes.
   ///
@@ -37,8 +40,11 @@ public struct TernaryMatrix: Sendable {
   ///   - offsets: `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
   ///   - levels: codes of low and high level, `[rows, groups, 2]`.
   ///   - levelCode: what these stand for.
+  ///   - order: `[rows]` numbers of 16 bits, little-endian: of each stored row, which one of the matrix it
+  ///     is; `nil` where they are in their own order.
   ///   - place: file and tensor, for messages.
-  /// - Throws: `InputError` if sizes do not fit, or offsets are out of order or out of range.
+  /// - Throws: `InputError` if sizes do not fit, offsets are out of order or out of
+  ///   range, or `order` does not name each row once.
   public init(
     rows: Int,
     columns: Int,
@@ -48,6 +54,7 @@ public struct TernaryMatrix: Sendable {
     offsets: ByteView,
     levels: ByteView,
     levelCode: LevelCode,
+    order: ByteView? = nil,
     place: String
   ) throws(InputError) {
     guard rows > 0, columns > 0, rows <= 1 << 24, columns <= 1 << 24, levelGroupSize > 0 else {
@@ -65,6 +72,7 @@ public struct TernaryMatrix: Sendable {
     self.offsets = offsets
     self.levels = levels
     self.levelCode = levelCode
+    self.order = order
     let end = try Self.checkedEnd(
       of: offsets,
       rows: rows,
@@ -83,6 +91,44 @@ public struct TernaryMatrix: Sendable {
         found: "\(levels.count)"
       )
     }
+    try checkOrder()
+  }
+
+  private func checkOrder() throws(InputError) {
+    guard let order else { return }
+    let named = order.count == 2 * rows ? rowOrder ?? [] : []
+    var isNamed = [Bool](repeating: false, count: rows)
+    for row in named where row < rows { isNamed[row] = true }
+    guard isNamed.allSatisfy(\.self) else {
+      throw InputError(
+        .malformed,
+        at: "\(place), order of rows",
+        expected: "each of \(rows) rows once, in 16 bits",
+        found: "\(order.count) bytes that name \(isNamed.count { $0 })"
+      )
+    }
+  }
+
+  /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
+  public var rowOrder: [Int]? {
+    order.map { order in (0..<rows).map { Int(Self.row($0, of: order)) } }
+  }
+
+  private static func row(_ stored: Int, of order: ByteView) -> UInt16 {
+    UInt16(littleEndian: (order.base + 2 * stored).loadUnaligned(as: UInt16.self))
+  }
+
+  /// Whether rows are stored in another order than their own.
+  var isReordered: Bool { order != nil }
+
+  /// Writes the values of the stored rows `range` to where those rows are in the whole output `y`.
+  func putInPlace(
+    _ values: UnsafePointer<Float>,
+    _ range: Range<Int>,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    guard let order else { return }
+    for row in range { y[Int(Self.row(row, of: order))] = values[row - range.lowerBound] }
   }
 
   /// Where the last code ends, once all offsets are found to be in order.
@@ -121,10 +167,10 @@ public struct TernaryMatrix: Sendable {
     return Int(previous)
   }
 
-  /// Stored bytes of codes and offsets, without the levels.
+  /// Stored bytes of codes, offsets and order, without the levels.
   public var codedByteCount: Int {
     let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
-    return Int(UInt32(littleEndian: end)) + offsets.count
+    return Int(UInt32(littleEndian: end)) + offsets.count + (order?.count ?? 0)
   }
 
   /// Level groups of a row.
@@ -182,7 +228,7 @@ public struct TernaryMatrix: Sendable {
 
 extension TernaryMatrix {
   /// Encodes symbols, each −1, 0 or 1, row-major `[rows, columns]`, each tile in the width
-  /// that suits it.
+  /// that suits it, and rows in the order that does.
   ///
   /// - Throws: `InputError` if the code does not fit offsets of 32 bits.
   public static func encode(
@@ -193,7 +239,7 @@ extension TernaryMatrix {
     try TernaryEncoder(symbols: symbols, rows: rows, columns: columns).encode()
   }
 
-  /// As `encode(symbols:rows:columns:)`, all tiles in the code of the given width.
+  /// Encodes symbols as they are, all tiles in the code of the given width.
   public static func encode(
     symbols: [Int8],
     rows: Int,

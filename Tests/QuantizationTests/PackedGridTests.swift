@@ -42,7 +42,12 @@ import Testing
           let grid = Grid(.uniform(bits: bits), isSymmetric: columns == 8, groupSize: groupSize)
           let matrix = roundToNearest(weights, grid: grid)
           let codes = PackedGrid.pack(matrix, bits: bits)
-          let packed = try open(matrix, bits: bits, codes: codes, levels: PackedGrid.pack(matrix.levels))
+          let packed = try open(
+            matrix,
+            bits: bits,
+            codes: codes,
+            levels: PackedGrid.pack(matrix.levels)
+          )
           #expect(expanded(packed) == matrix.dequantized().elements)
           #expect(packed.symbolCounts == matrix.symbolCounts)
           #expect(codes.count == 5 * PackedGrid.bytesPerRow(columns: columns, bits: bits))
@@ -63,7 +68,12 @@ import Testing
       let codes = PackedGrid.pack(matrix, bits: bits).map { _ in
         UInt8(truncatingIfNeeded: random.next())
       }
-      let packed = try open(matrix, bits: bits, codes: codes, levels: PackedGrid.pack(matrix.levels))
+      let packed = try open(
+        matrix,
+        bits: bits,
+        codes: codes,
+        levels: PackedGrid.pack(matrix.levels)
+      )
       for (index, value) in expanded(packed).enumerated() {
         let levels = matrix.levels[index / 50]
         let slack = (levels.high - levels.low) / 2

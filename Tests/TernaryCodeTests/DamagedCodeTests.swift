@@ -11,7 +11,7 @@ import Testing
     do { _ = try matrix.symbols() } catch { failures += 1 }
     let x = randomActivations(3 * matrix.columns, seed: 1)
     var y = [Float](repeating: 0, count: 3 * matrix.rows)
-    for name in ["scalar", "avx2", "avx512"] {
+    for name in ["scalar", "avx2", "avx512", "neon"] {
       guard let kernels = KernelSet(named: name) else { continue }
       var weights = [Float](repeating: 0, count: matrix.rows * matrix.columns)
       do {
@@ -82,5 +82,23 @@ import Testing
     var short = encoded
     short.offsets.removeLast()
     #expect(throws: InputError.self) { try original.matrix(short) }
+  }
+
+  @Test func ordersThatAreNoPermutationAreRefused() throws {
+    let original = RandomTernary(
+      rows: 300,
+      columns: 1300,
+      zeros: 0.98,
+      zerosInOddRows: 0.7,
+      seed: 3
+    )
+    let encoded = try original.encoded()
+    for change: (inout [UInt16]) -> Void in [
+      { $0[7] = $0[8] }, { $0[0] = 300 }, { $0[299] = .max }, { $0.removeLast() }, { $0.append(0) },
+    ] {
+      var damaged = encoded
+      change(&damaged.order)
+      #expect(throws: InputError.self) { try original.matrix(damaged) }
+    }
   }
 }

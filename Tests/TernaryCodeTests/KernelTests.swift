@@ -7,7 +7,7 @@ import TernaryCode
 import Testing
 
 @Suite struct KernelTests {
-  static let names = ["avx2", "avx512"].filter { KernelSet(named: $0) != nil }
+  static let names = ["avx2", "avx512", "neon"].filter { KernelSet(named: $0) != nil }
   let scalar: KernelSet
 
   init() throws { scalar = try #require(KernelSet(named: "scalar")) }
@@ -87,6 +87,45 @@ import Testing
           scalar
         )
         #expect(Array(y[token * rows..<(token + 1) * rows]) == alone)
+      }
+    }
+  }
+
+  /// Rows of even and odd number are so different that they are stored apart.
+  @Test(arguments: ["scalar"] + names)
+  func reorderedRowsGiveTheirOwnProducts(name: String) throws {
+    let kernels = try #require(KernelSet(named: name))
+    for (groupSize, threads) in [(nil, 1), (256, 3)] {
+      let random = RandomTernary(
+        rows: 300,
+        columns: 1300,
+        zeros: 0.98,
+        zerosInOddRows: 0.7,
+        levelGroupSize: groupSize,
+        seed: 3
+      )
+      let encoded = try random.encoded()
+      #expect(encoded.order.prefix(150).allSatisfy { $0 % 2 == 1 } && encoded.order.count == 300)
+      let matrix = try random.matrix(encoded)
+      #expect(try matrix.symbols() == random.symbols)
+      let x = randomActivations(2 * 1300, seed: 4)
+      var y = [Float](repeating: .nan, count: 600)
+      try y.withUnsafeMutableBufferPointer { buffer in
+        guard let base = buffer.baseAddress else { return }
+        try matrix.multiply(
+          x,
+          tokens: 2,
+          into: base,
+          workers: Workers(count: threads),
+          kernels: kernels
+        )
+      }
+      let plain = try random.matrix(random.encoded(width: 3))
+      for token in 0..<2 {
+        let alone = Array(x[token * 1300..<(token + 1) * 1300])
+        let expected = try product(plain, alone, scalar)
+        #expect(Array(y[token * 300..<(token + 1) * 300]) == expected)
+        #expect(try product(matrix, alone, kernels, threads: threads) == expected)
       }
     }
   }

@@ -55,15 +55,20 @@ struct RandomTernary {
 
   /// The matrix over `encoded`, whose bytes may have been changed.
   func matrix(_ encoded: EncodedTernary) throws -> TernaryMatrix {
-    try TernaryMatrix(
+    let order =
+      encoded.order.count == rows ? encoded.order.map { min(Int($0), rows - 1) } : Array(0..<rows)
+    return try TernaryMatrix(
       rows: rows,
       columns: columns,
       levelGroupSize: levelGroupSize,
       codes: ByteView(copying: encoded.codes),
       readableByteCount: encoded.codes.count,
       offsets: bytes(encoded.offsets),
-      levels: ByteView(copying: levelCodes),
+      levels: ByteView(
+        copying: order.flatMap { levelCodes[$0 * groups * 2..<($0 + 1) * groups * 2] }
+      ),
       levelCode: levelCode,
+      order: encoded.order.isEmpty ? nil : bytes(encoded.order),
       place: "test"
     )
   }

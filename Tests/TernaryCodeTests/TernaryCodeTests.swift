@@ -68,7 +68,7 @@ import Testing
     #expect(bits / Double(random.symbols.count) <= 1.05 * entropy)
   }
 
-  @Test(arguments: ["scalar", "avx2", "avx512"].filter { KernelSet(named: $0) != nil })
+  @Test(arguments: ["scalar", "avx2", "avx512", "neon"].filter { KernelSet(named: $0) != nil })
   func expandsAnyRowsAndLevelGroups(name: String) throws {
     let kernels = try #require(KernelSet(named: name))
     for groupSize in [700, 256, 512, 100, 7, 1] {

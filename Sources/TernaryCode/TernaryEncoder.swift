@@ -87,7 +87,7 @@ struct TernaryEncoder {
 // MARK: - The order of rows and the width of tiles
 
 extension TernaryEncoder {
-  /// What a tile takes in the width that suits it: bits, exact but for what flags and payload are
+  /// What a tile takes in some width: bits, exact but for what flags and payload are
   /// rounded up by, and steps to decode.
   private struct TileCost {
     var width: Int
@@ -115,41 +115,62 @@ extension TernaryEncoder {
     return isSmall && isFast ? sorted : own
   }
 
-  /// The costs of all tiles of the rows in `order`.
-  private func tiles(in order: [Int]) -> [TileCost] {
-    tileRanges.map { cost(of: order[$0.rows], $0.columns) }
-  }
-
-  /// How many thousandths more bits than the fewest a tile may take: larger widths take fewer steps
-  /// to decode.
+  /// Row groups that share the choice of widths: as many as kernels decode side by side, where the tile
+  /// of most steps holds up the others.
+  private static let groupsOfBand = 4
+  /// How many thousandths more bits than the fewest tiles may take: larger widths take fewer steps to
+  /// decode.
   private static let tolerance = 15
 
-  /// The cost of a tile in the largest width that takes hardly more bits than the one that takes the
-  /// fewest.
-  private func cost(of tileRows: ArraySlice<Int>, _ tileColumns: Range<Int>) -> TileCost {
-    var costs = Self.widths.map { TileCost(width: $0, bits: 0, steps: 0) }
-    for row in tileRows {
-      // Zeros before each nonzero, and behind the last.
-      var gaps: [Int] = []
-      var gap = 0
-      for symbol in symbols[
-        row * columns + tileColumns.lowerBound..<row * columns + tileColumns.upperBound
-      ] {
-        if symbol == 0 {
-          gap += 1
-        } else {
-          gaps.append(gap)
-          gap = 0
+  /// The costs of all tiles of the rows in `order`, in the order in which tiles are stored.
+  private func tiles(in order: [Int]) -> [TileCost] {
+    let costs = tileRanges.map { self.costs(of: order[$0.rows], $0.columns) }
+    let blocks = (columns + Self.tileColumns - 1) / Self.tileColumns
+    var chosen: [TileCost] = []
+    for (tile, ofWidths) in costs.enumerated() {
+      // The tiles of one column block in a band lie `blocks` apart.
+      let (group, block) = tile.quotientAndRemainder(dividingBy: blocks)
+      let first = group / Self.groupsOfBand * Self.groupsOfBand * blocks + block
+      let band = costs[first..<min(costs.count, first + Self.groupsOfBand * blocks)]
+      let bits = Self.widths.map { width in
+        stride(from: band.startIndex, to: band.endIndex, by: blocks).reduce(0) {
+          $0 + band[$1][width].bits
         }
       }
+      let limit = (bits.min() ?? 0) * (1000 + Self.tolerance) / 1000
+      chosen.append(ofWidths[bits.lastIndex { $0 <= limit } ?? 0])
+    }
+    return chosen
+  }
+
+  /// What a tile costs in each width.
+  private func costs(of tileRows: ArraySlice<Int>, _ tileColumns: Range<Int>) -> [TileCost] {
+    var costs = Self.widths.map { TileCost(width: $0, bits: 0, steps: 0) }
+    for row in tileRows {
+      let gaps = self.gaps(of: row * columns, tileColumns)
       for width in Self.widths {
-        let runs = gaps.reduce(0) { $0 + $1 >> width } + (gap + (1 << width) - 1) >> width
-        costs[width].bits += gaps.count * (width + 2) + runs
-        costs[width].steps = max(costs[width].steps, gaps.count + runs)
+        let runs =
+          gaps.inner.reduce(0) { $0 + $1 >> width } + (gaps.last + (1 << width) - 1) >> width
+        costs[width].bits += gaps.inner.count * (width + 2) + runs
+        costs[width].steps = max(costs[width].steps, gaps.inner.count + runs)
       }
     }
-    let limit = (costs.map(\.bits).min() ?? 0) * (1000 + Self.tolerance) / 1000
-    return costs.last { $0.bits <= limit } ?? costs[0]
+    return costs
+  }
+
+  /// Zeros before each nonzero of a row that begins at symbol `first`, and behind its last.
+  private func gaps(of first: Int, _ tileColumns: Range<Int>) -> (inner: [Int], last: Int) {
+    var inner: [Int] = []
+    var gap = 0
+    for symbol in symbols[first + tileColumns.lowerBound..<first + tileColumns.upperBound] {
+      if symbol == 0 {
+        gap += 1
+      } else {
+        inner.append(gap)
+        gap = 0
+      }
+    }
+    return (inner, gap)
   }
 }
 

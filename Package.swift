@@ -75,7 +75,7 @@ let package = Package(
     .target(
       name: "KernelBenchmark",
       dependencies: [
-        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
+        "Diagnostics", "Plots", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
         "TernaryCode", "Models", "CKernels",
       ]
     ),
@@ -88,7 +88,7 @@ let package = Package(
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
+        "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
         "TernaryCode", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
         "KernelBenchmark",
         "EmbeddedModel",
@@ -100,7 +100,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
     .testTarget(
       name: "PlotsTests",
-      dependencies: ["Plots", "Diagnostics", "TestSupport"]
+      dependencies: ["Plots", "KernelBenchmark", "Diagnostics", "TestSupport"]
     ),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(

@@ -35,6 +35,7 @@ let package = Package(
 
     // MARK: - Foundations
     .target(name: "Diagnostics"),
+    .target(name: "Plots", dependencies: ["Diagnostics"]),
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
@@ -74,8 +75,8 @@ let package = Package(
     .target(
       name: "KernelBenchmark",
       dependencies: [
-        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "Quantization", "TernaryCode",
-        "Models", "CKernels",
+        "Diagnostics", "Plots", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
+        "TernaryCode", "Models", "CKernels",
       ]
     ),
     .target(
@@ -87,9 +88,9 @@ let package = Package(
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
-        "TernaryCode",
-        "CompressedFolder", "Models", "Compression", "Evaluation", "Generation", "KernelBenchmark",
+        "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
+        "TernaryCode", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
+        "KernelBenchmark",
         "EmbeddedModel",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
@@ -97,6 +98,10 @@ let package = Package(
 
     // MARK: - Tests
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .testTarget(
+      name: "PlotsTests",
+      dependencies: ["Plots", "KernelBenchmark", "Diagnostics", "TestSupport"]
+    ),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
       name: "TokenizationTests",

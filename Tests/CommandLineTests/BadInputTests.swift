@@ -384,4 +384,12 @@ import Testing
     )
     expectRefused(result, model, "compressed", left: ["out"])
   }
+
+  // MARK: - The plot
+
+  @Test func aPlotThatCannotBeWrittenIsRefusedBeforeMeasuring() throws {
+    let result = try Program.run("bench", "--plot", "/nowhere/speed.svg")
+    #expect(result.status == 1 && result.output.isEmpty)
+    #expect(result.errors.contains("/nowhere/speed.svg") && !result.errors.contains("measuring"))
+  }
 }

@@ -20,7 +20,8 @@ import Testing
     "generate a", "generate a --prompt b --max-tokens 0", "generate a --prompt b --top-p 0",
     "generate a --prompt b --temperature -1", "generate a --prompt b --seed x", "verify",
     "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "bench --shape 64",
-    "bench --shape 64x33", "bench --shape 0x64", "bench --repetitions 0", "demo --nonsense",
+    "bench --shape 64x33", "bench --plot", "bench --shape 0x64", "bench --repetitions 0",
+    "demo --nonsense",
     "nonsense",
   ])
   func wrongUsageIsTold(arguments: String) throws {

@@ -79,6 +79,20 @@ import Testing
     )
   }
 
+  @Test func theBenchmarkTellsMeansAndDrawsThem() throws {
+    let folder = try TemporaryFolder()
+    let image = folder.url.appending(path: "speed.svg")
+    let result = try Program.shell(
+      "$qmoe bench --shape 3072x768 --tokens 1 --tokens 2 --repetitions 1 --json"
+        + " --plot \(image.path)"
+    ).json()
+    #expect((result["rows"] as? [[String: Any]])?.count == 2)
+    let means = try #require(result["means"] as? [[String: Any]])
+    #expect(means.compactMap { $0["tokens"] as? Int } == [1, 2])
+    keys(means[1], "ratio_to_bf16", "ratio_to_f32", "weights_per_second")
+    #expect(try String(contentsOf: image, encoding: .utf8).hasSuffix("</svg>\n"))
+  }
+
   @Test func samplingDependsOnTheSeedOnly() throws {
     func text(_ seed: Int) throws -> String {
       try Program.shell(

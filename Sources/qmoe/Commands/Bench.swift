@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import KernelBenchmark
+import Plots
 import Tensors
 
 struct Bench: ParsableCommand {
@@ -24,6 +25,9 @@ struct Bench: ParsableCommand {
   @Option(help: "Repetitions of each measurement (default: 9, and 3 from 8 tokens on).")
   var repetitions: Int?
 
+  @Option(help: "Draw what was measured, as an SVG image in this file.")
+  var plot: String?
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -36,6 +40,8 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
+    // Nobody wants to wait for minutes to hear that the file cannot be written.
+    let plotFile = try plot.map { path throws(InputError) in try PlotFile(URL(userPath: path)) }
     let display = ProgressDisplay()
     let counts = tokens.isEmpty ? [1] : tokens
     let workers = Workers(count: common.threads ?? 1)
@@ -57,15 +63,16 @@ struct Bench: ParsableCommand {
       }
     }
     display.finish()
+    let means = SpeedMeans.each(rows)
     if common.json {
-      try Console.print(json: Output(rows: rows, geometricMean: Self.geometricMean(rows)))
+      try Console.print(json: Output(rows: rows, means: means))
     } else {
-      for count in counts {
-        let table = rows.filter { $0.tokens == count }
-        Self.printTable(table)
-        Console.print("geometric mean of the ratios: \(Self.geometricMean(table).formatted(2))x")
+      for mean in means {
+        Self.printTable(rows.filter { $0.tokens == mean.tokens })
+        Console.print("geometric mean of the ratios: \(mean.ratioToBF16.formatted(2))x")
       }
     }
+    try plotFile?.write(Plot(rows))
   }
 
   /// A matrix's shape on the command line. Both numbers divide by 32, as kernels want them, and stay
@@ -87,16 +94,7 @@ struct Bench: ParsableCommand {
 
   struct Output: Encodable {
     var rows: [SpeedMeasurement]
-    var geometricMean: Double
-
-    enum CodingKeys: String, CodingKey {
-      case rows
-      case geometricMean = "geometric_mean_of_ratios"
-    }
-  }
-
-  private static func geometricMean(_ rows: [SpeedMeasurement]) -> Double {
-    exp(rows.map { log($0.ratioToBF16) }.reduce(0, +) / Double(max(1, rows.count)))
+    var means: [SpeedMeans]
   }
 
   /// Prints the rows.

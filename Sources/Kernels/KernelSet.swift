@@ -7,7 +7,7 @@ public struct KernelSet: Sendable {
   // The table is a constant of the C library.
   nonisolated(unsafe) package let table: UnsafePointer<qmoe_kernels>
 
-  /// Its name: `scalar`, `avx2` or `avx512`.
+  /// Its name: `scalar`, `avx2`, `avx512` or `neon`.
   public var name: String { String(cString: table.pointee.name) }
 
   /// The kernels called `name`; `nil` if there are none, or this processor cannot run them.
@@ -33,7 +33,7 @@ public struct KernelSet: Sendable {
   /// - Throws: `InputError` if it names kernels that do not exist or cannot run here.
   public static func checkEnvironment() throws(InputError) {
     guard let requested, KernelSet(named: requested) == nil else { return }
-    let available = ["scalar", "avx2", "avx512"].filter { KernelSet(named: $0) != nil }
+    let available = ["scalar", "avx2", "avx512", "neon"].filter { KernelSet(named: $0) != nil }
     throw InputError(
       .unsupported,
       at: "environment variable \(variable)",

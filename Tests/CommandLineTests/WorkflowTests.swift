@@ -7,7 +7,7 @@ import Testing
     for name in names { #expect(object[name] != nil, "\(name)") }
   }
 
-  @Test(arguments: ["scalar", "avx2", "avx512"])
+  @Test(arguments: ["scalar", "avx2", "avx512", "neon"])
   func theEmbeddedModelFromEndToEnd(kernels: String) throws {
     // Kernels that this processor cannot run are refused; see UsageTests.
     let probe = try Program.run("--version", environment: ["QMOE_KERNELS": kernels])

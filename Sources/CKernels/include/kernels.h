@@ -12,7 +12,7 @@ typedef struct {
   qmoe_bf16_matvec *bf16_matvec;
 } qmoe_kernels;
 
-// The kernels of the given name, "scalar", "avx2" or "avx512"; NULL if there are none of that name
+// The kernels of the given name, "scalar", "avx2", "avx512" or "neon"; NULL if there are none of that name
 // or this processor cannot run them.
 const qmoe_kernels *qmoe_kernels_named(const char *name);
 

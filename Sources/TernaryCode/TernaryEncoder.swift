@@ -1,5 +1,6 @@
 import CKernels
 import Diagnostics
+import Tensors
 
 /// A matrix in the bytes of the ternary code.
 public struct EncodedTernary: Sendable, Equatable {
@@ -42,9 +43,9 @@ struct TernaryEncoder {
   ///
   /// - Throws: `InputError` if it does not fit offsets of 32 bits.
   func encode() throws(InputError) -> EncodedTernary {
-    let order = orderThatPays()
-    var result = try encode(order: order, widths: tiles(in: order).map(\.width))
-    if order != Array(0..<rows) { result.order = order.map(UInt16.init) }
+    let plan = bestPlan()
+    var result = try encode(order: plan.order, widths: plan.tiles.map(\.width))
+    if plan.order != Array(0..<rows) { result.order = plan.order.map(UInt16.init) }
     return result
   }
 
@@ -53,7 +54,7 @@ struct TernaryEncoder {
   /// - Throws: `InputError` if it does not fit offsets of 32 bits.
   func encode(width: Int) throws(InputError) -> EncodedTernary {
     let order = Array(0..<rows)
-    return try encode(order: order, widths: tiles(in: order).map { _ in width })
+    return try encode(order: order, widths: tileRanges.map { _ in width })
   }
 
   private func encode(order: [Int], widths: [Int]) throws(InputError) -> EncodedTernary {
@@ -95,52 +96,72 @@ extension TernaryEncoder {
     var steps: Int
   }
 
+  /// How a matrix is coded.
+  private struct Plan {
+    var order: [Int]
+    var tiles: [TileCost]
+    /// Bits of all tiles and of what finds tiles and rows.
+    var bits: Int
+    var steps: Int { tiles.reduce(0) { $0 + $1.steps } }
+  }
+
   /// Rows by falling number of nonzeros if that pays, else as they are. Rows that share a tile then have
   /// about as many events, so that they are decoded in fewer steps, and one width suits all of them.
-  private func orderThatPays() -> [Int] {
-    let own = Array(0..<rows)
+  private func bestPlan() -> Plan {
+    let own = plan(Array(0..<rows))
     guard rows > Self.tileRows, rows <= 1 << 16 else { return own }
-    let counts = own.map { row in
+    let counts = own.order.map { row in
       symbols[row * columns..<(row + 1) * columns].count { $0 != 0 }
     }
-    let sorted = own.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-    guard sorted != own else { return own }
-    let (before, after) = (tiles(in: own), tiles(in: sorted))
-    func sum(_ tiles: [TileCost], _ value: KeyPath<TileCost, Int>) -> Int {
-      tiles.reduce(0) { $0 + $1[keyPath: value] }
-    }
-    // The order itself takes 16 bits a row: at most one bit in a hundred, for a tenth of the time.
-    let isSmall = (sum(after, \.bits) + 16 * rows) * 100 <= sum(before, \.bits) * 101
-    let isFast = sum(after, \.steps) * 10 <= sum(before, \.steps) * 9
+    let order = own.order.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
+    guard order != own.order else { return own }
+    let sorted = plan(order)
+    // At most one bit in a hundred, for a tenth of the time.
+    let isSmall = sorted.bits * 100 <= own.bits * 101
+    let isFast = sorted.steps * 10 <= own.steps * 9
     return isSmall && isFast ? sorted : own
   }
 
   /// Row groups that share the choice of widths: as many as kernels decode side by side, where the tile
   /// of most steps holds up the others.
   private static let groupsOfBand = 4
-  /// How many thousandths more bits than the fewest tiles may take: larger widths take fewer steps to
-  /// decode.
-  private static let tolerance = 15
+  /// How many thousandths more bits than the fewest tiles may take. Larger widths take fewer steps to
+  /// decode: what a matrix has left of `budget` is spent on them.
+  private static let tolerances = [60, 50, 40, 30, 20, 15, 10]
+  /// Bits that a matrix should not exceed, as a multiple of the entropy of its symbols.
+  private static let budget = 1.022
 
-  /// The costs of all tiles of the rows in `order`, in the order in which tiles are stored.
-  private func tiles(in order: [Int]) -> [TileCost] {
+  private func plan(_ order: [Int]) -> Plan {
     let costs = tileRanges.map { self.costs(of: order[$0.rows], $0.columns) }
+    let isReordered = order != Array(0..<rows)
+    let tables = 32 * (costs.count + 1) + (isReordered ? 16 * rows : 0)
+    var counts = [0, 0, 0]
+    for symbol in symbols { counts[Int(symbol) + 1] += 1 }
+    let limit = Self.budget * entropy(ofCounts: counts) * Double(symbols.count)
+    var plan = Plan(order: order, tiles: [], bits: 0)
+    for tolerance in Self.tolerances {
+      plan.tiles = choose(from: costs, tolerance: tolerance)
+      plan.bits = tables + plan.tiles.reduce(0) { $0 + $1.bits + 16 }
+      if Double(plan.bits) <= limit { break }
+    }
+    return plan
+  }
+
+  /// Of the costs of all tiles in each width those in the chosen one: the largest in which the tiles of
+  /// one column block in a band take hardly more bits than the fewest.
+  private func choose(from costs: [[TileCost]], tolerance: Int) -> [TileCost] {
     let blocks = (columns + Self.tileColumns - 1) / Self.tileColumns
-    var chosen: [TileCost] = []
-    for (tile, ofWidths) in costs.enumerated() {
-      // The tiles of one column block in a band lie `blocks` apart.
+    return costs.enumerated().map { tile, ofWidths in
+      // Such tiles lie `blocks` apart.
       let (group, block) = tile.quotientAndRemainder(dividingBy: blocks)
       let first = group / Self.groupsOfBand * Self.groupsOfBand * blocks + block
-      let band = costs[first..<min(costs.count, first + Self.groupsOfBand * blocks)]
+      let end = min(costs.count, first + Self.groupsOfBand * blocks)
       let bits = Self.widths.map { width in
-        stride(from: band.startIndex, to: band.endIndex, by: blocks).reduce(0) {
-          $0 + band[$1][width].bits
-        }
+        stride(from: first, to: end, by: blocks).reduce(0) { $0 + costs[$1][width].bits }
       }
-      let limit = (bits.min() ?? 0) * (1000 + Self.tolerance) / 1000
-      chosen.append(ofWidths[bits.lastIndex { $0 <= limit } ?? 0])
+      let limit = (bits.min() ?? 0) * (1000 + tolerance) / 1000
+      return ofWidths[bits.lastIndex { $0 <= limit } ?? 0]
     }
-    return chosen
   }
 
   /// What a tile costs in each width.

@@ -38,9 +38,6 @@ typedef struct {
   __m512i all, negative;
 } step_values;
 
-// Which of the tile's activations a step can meet: columns 0 to 127, 128 to 255, or any.
-typedef enum { LEFT, RIGHT, ANY } side;
-
 // The activations at `column` for the lanes in `nonzero`, 0 elsewhere.
 static inline __attribute__((always_inline)) __m512i look_up(
     const __m512i x[4], __m512i column, __mmask64 nonzero, side side) {

@@ -29,6 +29,9 @@ static inline uint64_t flags_at(const uint8_t *flags, size_t bit) {
   return low >> shift | high << (63 - shift);
 }
 
+// Which of the tile's activations a step can meet: columns 0 to 127, 128 to 255, or any.
+typedef enum { LEFT, RIGHT, ANY } side;
+
 // Sums of a tile's 64 rows over all nonzeros and over the negative ones, 16 bits; in each quarter of a
 // register the first eight of its sixteen rows are in `low`, the others in `high`.
 typedef struct {

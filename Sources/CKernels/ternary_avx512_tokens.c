@@ -24,6 +24,9 @@
 // steps can be taken in pairs.
 typedef struct {
   size_t steps; // even
+  // Steps before `left_end` have nonzeros in the columns 0 to 127 only, those from `right_begin` on none
+  // there; even.
+  size_t left_end, right_begin;
   // Of each step a byte for each row: the column of its nonzero.
   uint8_t columns[258][64];
   // Of each step a bit for each row: a nonzero in the columns 0 to 127, one in 128 to 255, and
@@ -115,10 +118,24 @@ static qmoe_ternary_status begin_tile(
   return QMOE_TERNARY_OK;
 }
 
+// Rows advance together: most steps meet one half of the activations only.
+static inline void find_halves(decoded *d) {
+  d->left_end = 0;
+  while (d->left_end < d->steps && !(d->right[d->left_end] | d->right[d->left_end + 1])) {
+    d->left_end += 2;
+  }
+  d->right_begin = d->steps;
+  while (d->right_begin > d->left_end &&
+         !(d->left[d->right_begin - 1] | d->left[d->right_begin - 2])) {
+    d->right_begin -= 2;
+  }
+}
+
 static inline qmoe_ternary_status end_tile(workspace *w, size_t index, const lane_state *s) {
   decoded *d = &w->steps[index];
   d->left[s->steps] = d->right[s->steps] = d->negative[s->steps] = 0;
   d->steps = (s->steps + 1) & ~(size_t)1;
+  find_halves(d);
   size_t nonzeros = (size_t)(s->codes - w->codes[index]);
   return qmoe_check_tile(&w->tiles[index], s->flag_bit, nonzeros);
 }
@@ -149,11 +166,13 @@ static qmoe_ternary_status decode_tiles(
 
 // The activations at a step's nonzeros, 0 elsewhere.
 static inline __attribute__((always_inline)) __m512i look_up(
-    const decoded *d, size_t step, const __m512i x[4]) {
+    const decoded *d, size_t step, side side, const __m512i x[4]) {
   __m512i column = _mm512_loadu_si512(d->columns[step]);
+  if (side == LEFT) return _mm512_maskz_permutex2var_epi8(d->left[step], x[0], column, x[1]);
+  __m512i right = _mm512_maskz_permutex2var_epi8(d->right[step], x[2], column, x[3]);
+  if (side == RIGHT) return right;
   return _mm512_or_si512(
-      _mm512_maskz_permutex2var_epi8(d->left[step], x[0], column, x[1]),
-      _mm512_maskz_permutex2var_epi8(d->right[step], x[2], column, x[3]));
+      _mm512_maskz_permutex2var_epi8(d->left[step], x[0], column, x[1]), right);
 }
 
 // One token while a tile is multiplied with it.
@@ -170,11 +189,28 @@ static inline __attribute__((always_inline)) token_state begin_token(const int8_
 }
 
 static inline __attribute__((always_inline)) void two_steps(
-    token_state *t, const decoded *d, size_t step) {
-  __m512i first = look_up(d, step, t->x), second = look_up(d, step + 1, t->x);
+    token_state *t, const decoded *d, size_t step, side side) {
+  __m512i first = look_up(d, step, side, t->x), second = look_up(d, step + 1, side, t->x);
   add_values(
       &t->sums, first, second, _mm512_maskz_mov_epi8(d->negative[step], first),
       _mm512_maskz_mov_epi8(d->negative[step + 1], second));
+}
+
+// Multiplies the steps from `first` up to `end` with `count` tokens, which share what is loaded of a step.
+// `count` and `side` are constants wherever this is expanded.
+static inline __attribute__((always_inline)) void multiply_steps(
+    token_state *tokens, size_t count, const decoded *d, size_t first, size_t end, side side) {
+  for (size_t step = first; step < end; step += 2) {
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < count; i++) two_steps(&tokens[i], d, step, side);
+  }
+}
+
+static inline __attribute__((always_inline)) void multiply_tokens(
+    token_state *tokens, size_t count, const decoded *d) {
+  multiply_steps(tokens, count, d, 0, d->left_end, LEFT);
+  multiply_steps(tokens, count, d, d->left_end, d->right_begin, ANY);
+  multiply_steps(tokens, count, d, d->right_begin, d->steps, RIGHT);
 }
 
 // Multiplies a decoded tile of column block `block` with all tokens. positive and negative are those
@@ -185,22 +221,22 @@ static void multiply_tile(
   const int8_t *values = x.values + block * QMOE_TILE_COLUMNS;
   const float *scales = x.scales + block;
   const size_t length = blocks * QMOE_TILE_COLUMNS;
-  size_t t = 0;
-  // Two tokens share what is loaded of a step.
-  for (; t + 2 <= x.tokens; t += 2) {
-    token_state a = begin_token(values + t * length), b = begin_token(values + (t + 1) * length);
-    for (size_t i = 0; i < d->steps; i += 2) {
-      two_steps(&a, d, i);
-      two_steps(&b, d, i);
+  for (size_t t = 0; t < x.tokens; t += 2) {
+    const size_t count = x.tokens - t < 2 ? 1 : 2;
+    token_state tokens[2] = {
+        begin_token(values + t * length), begin_token(values + (t + count - 1) * length)};
+    if (count == 2) {
+      multiply_tokens(tokens, 2, d);
+    } else {
+      multiply_tokens(tokens, 1, d);
     }
-    add_sums(&a.sums, scales[t * blocks], positive + t * stride, negative + t * stride);
-    add_sums(
-        &b.sums, scales[(t + 1) * blocks], positive + (t + 1) * stride, negative + (t + 1) * stride);
-  }
-  if (t < x.tokens) {
-    token_state a = begin_token(values + t * length);
-    for (size_t i = 0; i < d->steps; i += 2) two_steps(&a, d, i);
-    add_sums(&a.sums, scales[t * blocks], positive + t * stride, negative + t * stride);
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < 2; i++) {
+      if (i >= count) continue;
+      add_sums(
+          &tokens[i].sums, scales[(t + i) * blocks], positive + (t + i) * stride,
+          negative + (t + i) * stride);
+    }
   }
 }
 

@@ -221,16 +221,12 @@ static qmoe_ternary_status sums_side_by_side(
   return status;
 }
 
-qmoe_ternary_status qmoe_ternary_sums_avx512(
+// Decoding a tile once pays from so many tokens on: that takes steps through memory.
+enum { SEVERAL = 3 };
+
+static qmoe_ternary_status sums_of_one_token(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
-  if (x.tokens > 1) {
-    return qmoe_ternary_sums_of_tokens_avx512(
-        m, first_group, last_group, first_block, last_block, x, positive, negative);
-  }
-  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS;
-  memset(positive, 0, rows * sizeof *positive);
-  memset(negative, 0, rows * sizeof *negative);
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
   uint8_t codes[GROUPS][64 * 256 + 64];
   qmoe_ternary_status status = QMOE_TERNARY_OK;
@@ -239,6 +235,27 @@ qmoe_ternary_status qmoe_ternary_sums_avx512(
     size_t end = last_group - g < GROUPS ? last_group : g + GROUPS;
     status |= sums_side_by_side(
         m, g, end, first_block, last_block, x, codes, positive + row, negative + row);
+  }
+  return status;
+}
+
+qmoe_ternary_status qmoe_ternary_sums_avx512(
+    const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
+    size_t last_block, qmoe_int8_activations x, float *positive, float *negative) {
+  if (x.tokens >= SEVERAL) {
+    return qmoe_ternary_sums_of_tokens_avx512(
+        m, first_group, last_group, first_block, last_block, x, positive, negative);
+  }
+  const size_t rows = (last_group - first_group) * QMOE_TILE_ROWS, blocks = qmoe_column_blocks(m);
+  memset(positive, 0, x.tokens * rows * sizeof *positive);
+  memset(negative, 0, x.tokens * rows * sizeof *negative);
+  qmoe_ternary_status status = QMOE_TERNARY_OK;
+  for (size_t t = 0; t < x.tokens; t++) {
+    const qmoe_int8_activations token = {
+        1, x.values + t * blocks * QMOE_TILE_COLUMNS, x.scales + t * blocks};
+    status |= sums_of_one_token(
+        m, first_group, last_group, first_block, last_block, token, positive + t * rows,
+        negative + t * rows);
   }
   return status;
 }

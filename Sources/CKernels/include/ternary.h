@@ -108,7 +108,7 @@ qmoe_quantize_activations qmoe_quantize_activations_avx512;
 qmoe_ternary_sums qmoe_ternary_sums_avx512;
 qmoe_apply_levels qmoe_apply_levels_avx512;
 qmoe_ternary_expand qmoe_ternary_expand_avx512;
-// Of any number of tokens: what the kernel before uses for more than one.
+// Of any number of tokens: what the kernel before uses for several.
 qmoe_ternary_sums qmoe_ternary_sums_of_tokens_avx512;
 #endif
 #if defined(__aarch64__)

@@ -20,14 +20,21 @@ extension Contest {
     var compressed: [TernaryMatrix] = []
     // Several times the last-level cache of today's processors, counted per core.
     let copies = max(2, (96 << 20) / encoded.codes.count)
-    for _ in 0..<copies {
+    // Next to each other, as in the shard of a layer.
+    let stride = (encoded.codes.count + TernaryMatrix.slack + 63) / 64 * 64
+    let one = encoded.codes + [UInt8](repeating: 0, count: stride - encoded.codes.count)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(copies * stride)
+    for _ in 0..<copies { bytes += one }
+    let all = ByteView(copying: bytes)
+    for copy in 0..<copies {
       compressed.append(
         try TernaryMatrix(
           rows: rows,
           columns: columns,
           levelGroupSize: columns,
-          codes: ByteView(copying: encoded.codes, padding: TernaryMatrix.slack),
-          readableByteCount: encoded.codes.count + TernaryMatrix.slack,
+          codes: all[copy * stride..<copy * stride + encoded.codes.count],
+          readableByteCount: stride,
           offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
           levels: ByteView(copying: [UInt8](repeating: 0, count: 2 * rows)),
           levelCode: LevelCode(covering: [1]),
@@ -37,10 +44,13 @@ extension Contest {
         )
       )
     }
-    let bytes = [UInt8](repeating: 0x3c, count: 2 * rows * columns)
+    let size = 2 * rows * columns
+    let plain = ByteView(
+      copying: [UInt8](repeating: 0x3c, count: max(2, (256 << 20) / size) * size)
+    )
     self.init(
       compressed: compressed,
-      plain: (0..<max(2, (256 << 20) / bytes.count)).map { _ in ByteView(copying: bytes) }
+      plain: Swift.stride(from: 0, to: plain.count, by: size).map { plain[$0..<$0 + size] }
     )
   }
 

@@ -40,7 +40,12 @@ public struct ByteView: @unchecked Sendable {
   private final class OwnedBytes {
     let memory: UnsafeMutableBufferPointer<UInt8>
     init(count: Int) {
-      let raw = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+      let isLarge = count >= HugePages.size
+      let raw = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: count,
+        alignment: isLarge ? HugePages.size : 64
+      )
+      if isLarge { HugePages.request(for: raw.baseAddress, count: count) }
       raw.initializeMemory(as: UInt8.self, repeating: 0)
       memory = raw.bindMemory(to: UInt8.self)
     }

@@ -31,6 +31,7 @@ public final class MappedFile: Sendable {
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
     else { throw .system(errno, reading: path) }
     address = UInt(bitPattern: base)
+    if byteCount >= HugePages.size { HugePages.request(for: base, count: byteCount) }
   }
 
   deinit {

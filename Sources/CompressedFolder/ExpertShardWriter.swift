@@ -50,24 +50,42 @@ public final class ExpertShardWriter {
   /// Names of the tensors so far, in the order of the data.
   public private(set) var tensorNames: [String] = []
 
-  /// Begins the shard at `path` for the matrices `names`, of experts whose codes take about
-  /// `expertByteCount` bytes each.
-  public init(path: String, names: [String], expertByteCount: Int) throws(InputError) {
+  /// Begins the shard at `path` for `experts`, each the names and contents of its matrices.
+  public init(
+    path: String,
+    for experts: [[(name: String, matrix: EncodedMatrix)]]
+  ) throws(InputError) {
+    let matrices = experts.flatMap(\.self)
+    let codeCount = matrices.reduce(0) { $0 + $1.matrix.codes.count }
     // Half a page on average is lost before each expert: at most 3 % of it.
-    alignment = expertByteCount < 16 * Self.pageSize ? Self.cacheLineSize : Self.pageSize
-    // Layouts are at most 90 bytes, with quotes and separators 100; no dimension has more digits.
-    let tensors = names.flatMap { name in
-      CompressedMatrix.Part.allCases.map {
-        (name: name + $0.rawValue, shape: [99_999_999, 99_999_999, 2])
-      }
+    let isSmall = codeCount < 16 * Self.pageSize * experts.count
+    alignment = isSmall ? Self.cacheLineSize : Self.pageSize
+    // With quotes and separators.
+    let metadataCount = matrices.reduce(64) {
+      $0 + $1.name.utf8.count + $1.matrix.layout.text.utf8.count + 6
     }
-    let metadataCount = 64 + names.reduce(0) { $0 + $1.utf8.count + 100 }
     writer = try SafetensorsWriter(
       path: path,
-      headerCapacity: SafetensorsWriter.headerCapacity(tensors, metadataCount: metadataCount),
+      headerCapacity: SafetensorsWriter.headerCapacity(
+        matrices.flatMap(Self.tensors),
+        metadataCount: metadataCount
+      ),
       alignment: alignment
     )
     sizes.header = writer.position
+  }
+
+  /// Names of a matrix's tensors, and shapes that are at least as large as theirs.
+  private static func tensors(_ name: String, of matrix: EncodedMatrix) -> [(
+    name: String, shape: [Int]
+  )] {
+    var shapes: [(CompressedMatrix.Part, [Int])] = [
+      (.codes, [matrix.codes.count + pageSize + TernaryMatrix.slack]),
+      (.levels, [matrix.layout.rows, matrix.layout.groups, 2]),
+    ]
+    if !matrix.offsets.isEmpty { shapes.append((.offsets, [matrix.offsets.count])) }
+    if !matrix.order.isEmpty { shapes.append((.order, [matrix.order.count])) }
+    return shapes.map { (name + $0.rawValue, $1) }
   }
 
   /// Appends one expert: the codes of its matrices, then their offsets and levels.

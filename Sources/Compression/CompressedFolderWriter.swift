@@ -59,19 +59,14 @@ final class CompressedFolderWriter {
   /// - Returns: bytes of the shard.
   func writeExperts(_ layer: CompressedLayer, number: Int) throws(InputError) -> Int {
     let file = shardName(number)
-    let names = layer.experts.flatMap { $0.map(\.name) }
-    let codeCount = layer.experts.joined().reduce(0) { $0 + $1.encoded.codes.count }
+    let experts = layer.experts.map { $0.map { (name: $0.name, matrix: $0.encoded) } }
     let (summary, sizes, tensors) = try output.write { (folder) throws(InputError) in
       let writer = try ExpertShardWriter(
         path: folder.appending(path: file).path,
-        names: names,
-        expertByteCount: codeCount / max(1, layer.experts.count)
+        for: experts
       )
-      for (position, parts) in layer.experts.enumerated() {
-        try writer.append(
-          parts.map { ($0.name, $0.encoded) },
-          isLast: position == layer.experts.count - 1
-        )
+      for (position, expert) in experts.enumerated() {
+        try writer.append(expert, isLast: position == experts.count - 1)
       }
       let (summary, sizes) = try writer.finish()
       return (summary, sizes, writer.tensorNames)

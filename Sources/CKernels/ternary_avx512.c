@@ -81,7 +81,8 @@ static inline __attribute__((always_inline)) step_values step(
   return v;
 }
 
-// Row groups decoded side by side.
+// Most row groups decoded side by side. How many they are, `groups`, is a constant wherever the functions
+// below are expanded, so that their lanes stay in registers.
 enum { GROUPS = 4 };
 
 // Where the tiles begin that are decoded after the present ones.
@@ -92,9 +93,9 @@ typedef struct {
 
 // Two steps of each row group; past a tile's end a step finds no lane unfinished and changes nothing.
 static inline __attribute__((always_inline)) void two_steps(
-    lane_state lanes[GROUPS], const __m512i x[4], next_tiles *next, int full, side side) {
+    size_t groups, lane_state *lanes, const __m512i x[4], next_tiles *next, int full, side side) {
 #pragma clang loop unroll(full)
-  for (size_t i = 0; i < GROUPS; i++) {
+  for (size_t i = 0; i < groups; i++) {
     // A line of each tile that comes next: tiles are too short and too far apart for the processor
     // to foresee them.
     _mm_prefetch(next->tile[i] + next->fetched, _MM_HINT_T0);
@@ -105,21 +106,17 @@ static inline __attribute__((always_inline)) void two_steps(
   next->fetched += 64;
 }
 
-// A row group with nothing to decode: all rows are finished.
-static inline lane_state idle_lanes(const uint8_t *readable) {
-  return (lane_state){
-      _mm512_setzero_si512(), 0, readable, readable, 0, qmoe_code_layouts, no_sums()};
-}
-
 static inline lane_state begin_tile(const qmoe_tile *tile, uint8_t *codes) {
   const qmoe_code_layout *layout = &qmoe_code_layouts[tile->width];
   unpack_payload(tile, layout, codes);
-  lane_state s = idle_lanes(codes);
-  s.flags = tile->flags;
-  s.layout = layout;
-  s.position = _mm512_set1_epi8((char)tile->first_column);
-  s.active = tile->rows == 64 ? ~0ull : (1ull << tile->rows) - 1;
-  return s;
+  return (lane_state){
+      .position = _mm512_set1_epi8((char)tile->first_column),
+      .active = tile->rows == 64 ? ~0ull : (1ull << tile->rows) - 1,
+      .codes = codes,
+      .flags = tile->flags,
+      .layout = layout,
+      .sums = no_sums(),
+  };
 }
 
 // Adds a decoded tile's sums to the totals of its rows.
@@ -130,23 +127,13 @@ static inline qmoe_ternary_status finish(
   return qmoe_check_tile(tile, s->flag_bit, (size_t)(s->codes - codes));
 }
 
-// The tile of a row group, or idle lanes where there is none.
-static qmoe_ternary_status start(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t block, uint8_t *codes,
-    qmoe_tile *tile, lane_state *lanes) {
-  *lanes = idle_lanes(codes);
-  if (group >= last_group) return QMOE_TERNARY_OK;
-  if (qmoe_find_tile(m, group, block, tile)) return QMOE_TERNARY_MALFORMED;
-  *lanes = begin_tile(tile, codes);
-  return QMOE_TERNARY_OK;
-}
-
 // Where the codes begin that are decoded after a tile; anything at the end, where nothing is.
 static inline const char *next_tile(
-    const qmoe_ternary *m, size_t group, size_t block, size_t first_block, size_t last_block) {
+    const qmoe_ternary *m, size_t group, size_t groups, size_t block, size_t first_block,
+    size_t last_block) {
   if (++block == last_block) {
     block = first_block;
-    group += GROUPS;
+    group += groups;
   }
   if (group >= qmoe_row_groups(m)) return (const char *)m->codes;
   uint32_t first;
@@ -156,18 +143,18 @@ static inline const char *next_tile(
 
 // The full steps of tiles of 64 rows, which are equally wide.
 static inline __attribute__((always_inline)) void full_steps(
-    lane_state lanes[GROUPS], const qmoe_tile tiles[GROUPS], const __m512i x[4],
+    size_t groups, lane_state *lanes, const qmoe_tile *tiles, const __m512i x[4],
     next_tiles *next) {
   unsigned width = 0;
-  for (size_t i = 0; i < GROUPS; i++) width = tiles[i].width > width ? tiles[i].width : width;
+  for (size_t i = 0; i < groups; i++) width = tiles[i].width > width ? tiles[i].width : width;
   const unsigned first = tiles[0].first_column;
   const size_t pairs = (QMOE_TILE_COLUMNS - first) >> width >> 1;
   const size_t left = first < 128 ? (128 - first) >> width >> 1 : 0;
   if (pairs == 0) return;
-  for (size_t i = 0; i < left; i++) two_steps(lanes, x, next, 1, LEFT);
-  for (size_t i = left; i < pairs; i++) two_steps(lanes, x, next, 1, ANY);
+  for (size_t i = 0; i < left; i++) two_steps(groups, lanes, x, next, 1, LEFT);
+  for (size_t i = left; i < pairs; i++) two_steps(groups, lanes, x, next, 1, ANY);
 #pragma clang loop unroll(full)
-  for (size_t i = 0; i < GROUPS; i++) {
+  for (size_t i = 0; i < groups; i++) {
     // Those that moved on by the longest gap in each step may be finished.
     lanes[i].active = _mm512_test_epi8_mask(lanes[i].position, lanes[i].position);
   }
@@ -175,19 +162,19 @@ static inline __attribute__((always_inline)) void full_steps(
 
 // The unfinished lanes of all row groups; of these, those that are among the columns 0 to 127.
 static inline __attribute__((always_inline)) uint64_t unfinished(
-    const lane_state lanes[GROUPS], int only_left) {
+    size_t groups, const lane_state *lanes, int only_left) {
   uint64_t result = 0;
 #pragma clang loop unroll(full)
-  for (size_t i = 0; i < GROUPS; i++) {
+  for (size_t i = 0; i < groups; i++) {
     uint64_t right = only_left ? _mm512_movepi8_mask(lanes[i].position) : 0;
     result |= lanes[i].active & ~right;
   }
   return result;
 }
 
-// The row groups [group, last_group), at most GROUPS of them.
-static qmoe_ternary_status sums_side_by_side(
-    const qmoe_ternary *m, size_t group, size_t last_group, size_t first_block, size_t last_block,
+// `groups` row groups from `group` on.
+static inline __attribute__((always_inline)) qmoe_ternary_status sums_side_by_side(
+    size_t groups, const qmoe_ternary *m, size_t group, size_t first_block, size_t last_block,
     qmoe_int8_activations x, uint8_t (*codes)[64 * 256 + 64], float *positive,
     float *negative) {
   qmoe_ternary_status status = QMOE_TERNARY_OK;
@@ -200,19 +187,16 @@ static qmoe_ternary_status sums_side_by_side(
     lane_state lanes[GROUPS];
     next_tiles next = {.fetched = 0};
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < GROUPS; i++) {
-      status |= start(m, group + i, last_group, block, codes[i], &tiles[i], &lanes[i]);
-      next.tile[i] = next_tile(m, group + i, block, first_block, last_block);
+    for (size_t i = 0; i < groups; i++) {
+      if (qmoe_find_tile(m, group + i, block, &tiles[i])) return QMOE_TERNARY_MALFORMED;
+      lanes[i] = begin_tile(&tiles[i], codes[i]);
+      next.tile[i] = next_tile(m, group + i, groups, block, first_block, last_block);
     }
-    if (status) return status;
-    if (group + GROUPS <= last_group && tiles[GROUPS - 1].rows == QMOE_TILE_ROWS) {
-      full_steps(lanes, tiles, xs, &next);
-    }
-    while (unfinished(lanes, 1)) two_steps(lanes, xs, &next, 0, ANY);
-    while (unfinished(lanes, 0)) two_steps(lanes, xs, &next, 0, RIGHT);
+    if (tiles[groups - 1].rows == QMOE_TILE_ROWS) full_steps(groups, lanes, tiles, xs, &next);
+    while (unfinished(groups, lanes, 1)) two_steps(groups, lanes, xs, &next, 0, ANY);
+    while (unfinished(groups, lanes, 0)) two_steps(groups, lanes, xs, &next, 0, RIGHT);
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < GROUPS; i++) {
-      if (group + i >= last_group) continue;
+    for (size_t i = 0; i < groups; i++) {
       status |= finish(
           &tiles[i], &lanes[i], codes[i], x.scales[block], positive + i * QMOE_TILE_ROWS,
           negative + i * QMOE_TILE_ROWS);
@@ -230,12 +214,21 @@ static qmoe_ternary_status sums_of_one_token(
   // Codes are read 64 at a time from anywhere up to the last of 64 * 256.
   uint8_t codes[GROUPS][64 * 256 + 64];
   qmoe_ternary_status status = QMOE_TERNARY_OK;
-  for (size_t g = first_group; g < last_group; g += GROUPS) {
-    size_t row = (g - first_group) * QMOE_TILE_ROWS;
-    size_t end = last_group - g < GROUPS ? last_group : g + GROUPS;
-    status |= sums_side_by_side(
-        m, g, end, first_block, last_block, x, codes, positive + row, negative + row);
+  size_t g = first_group;
+  float *p = positive, *n = negative;
+#define SUM_GROUPS(groups)                                                                        \
+  status |= sums_side_by_side(groups, m, g, first_block, last_block, x, codes, p, n);             \
+  g += groups, p += groups * QMOE_TILE_ROWS, n += groups * QMOE_TILE_ROWS
+  while (last_group - g >= 4) {
+    SUM_GROUPS(4);
   }
+  if (last_group - g >= 2) {
+    SUM_GROUPS(2);
+  }
+  if (last_group > g) {
+    SUM_GROUPS(1);
+  }
+#undef SUM_GROUPS
   return status;
 }
 

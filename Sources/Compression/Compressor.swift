@@ -88,7 +88,9 @@ public struct Compressor: Sendable {
       switch layer.network {
       case .dense:
         try workers.forEach(ids.count) { (index) throws(InputError) in
-          states[sequence: index] = try layer.feedForward(states[sequence: index])
+          var (x, scratch) = (states[sequence: index], LayerScratch())
+          try layer.feedForward(&x, scratch: &scratch)
+          states[sequence: index] = x
         }
       case .sparse(let experts):
         let task = "\(name) layer \(index + 1) of \(stack.layers.count)"
@@ -108,16 +110,18 @@ public struct Compressor: Sendable {
   ) throws(InputError) {
     try workers.forEach(states.sequences.count) { (index) throws(InputError) in
       let length = states.sequences[index].count
-      var cache = KeyValueCache()
+      var (x, cache, scratch) = (states[sequence: index], KeyValueCache(), LayerScratch())
       let encoder = try encoded.map { (encoded) throws(InputError) in
         try layer.encoderCache(encoded[sequence: index])
       }
-      states[sequence: index] = try layer.attend(
-        states[sequence: index],
+      try layer.attend(
+        &x,
         cache: &cache,
         encoder: encoder ?? nil,
-        bias: stack.bias(queries: 0..<length, keys: length)
+        bias: stack.bias(queries: 0..<length, keys: length),
+        scratch: &scratch
       )
+      states[sequence: index] = x
     }
   }
 

@@ -39,8 +39,10 @@ public struct Sampler: Sendable {
 
   /// The index of the largest logit, the first of equals.
   private func greedy(_ logits: [Float]) -> Int {
-    var best = 0
-    for index in logits.indices where logits[index] > logits[best] { best = index }
+    var (best, largest) = (0, -Float.infinity)
+    for (index, logit) in logits.enumerated() where logit > largest {
+      (best, largest) = (index, logit)
+    }
     return best
   }
 }

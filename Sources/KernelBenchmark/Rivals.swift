@@ -64,7 +64,7 @@ struct Rivals {
     guard tokens > 1 else {
       for matrix in plain {
         KernelSet.active.multiplyBF16(
-          matrix,
+          [matrix],
           rows: rows,
           columns: columns,
           x,

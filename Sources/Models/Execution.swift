@@ -13,6 +13,15 @@ public struct Execution: Sendable {
     Execution(workers: workers, isExact: false)
   }
 
+  /// The threads for a product of so many multiplications.
+  func workers(for multiplications: Int) -> Workers {
+    // Waking a thread costs more than a small matrix.
+    multiplications < Self.smallProduct ? Workers(count: 1) : workers
+  }
+
+  /// Multiplications that one thread does in about the time that it takes to wake another.
+  private static let smallProduct = 1 << 19
+
   /// Float32 throughout, on one thread.
   public static let exact = Execution(workers: Workers(count: 1), isExact: true)
 }

@@ -34,20 +34,32 @@ public struct FeedForward: Sendable {
 
   /// The inner state of each row of `x`: what the output matrix multiplies.
   public func inner(_ x: Matrix) throws(InputError) -> Matrix {
-    var state = try input[0](x)
-    if input.count == 1 {
-      state.apply { max($0, 0) }
-    } else {
-      let value = try input[1](x)
-      state.apply(gelu)
-      for index in state.elements.indices { state.elements[index] *= value.elements[index] }
-    }
+    var (state, factors) = (Matrix(), Matrix())
+    try inner(x, into: &state, factors: &factors)
     return state
+  }
+
+  private func inner(
+    _ x: Matrix,
+    into state: inout Matrix,
+    factors: inout Matrix
+  ) throws(InputError) {
+    try input[0].multiply(x, into: &state)
+    guard input.count > 1 else { return state.apply { max($0, 0) } }
+    try input[1].multiply(x, into: &factors)
+    state.apply(gelu)
+    for index in state.elements.indices { state.elements[index] *= factors.elements[index] }
   }
 
   /// Both matrices applied to each row of `x`, `[tokens, modelSize]`.
   public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
     try output(inner(x))
+  }
+
+  /// Both matrices applied to each row of `scratch.normed`, into `scratch.output`.
+  func run(_ scratch: inout LayerScratch) throws(InputError) {
+    try inner(scratch.normed, into: &scratch.inner, factors: &scratch.factors)
+    try output.multiply(scratch.inner, into: &scratch.output)
   }
 }
 
@@ -58,7 +70,8 @@ private func gelu(_ x: Float) -> Float {
 }
 
 extension Matrix {
-  fileprivate mutating func apply(_ function: (Float) -> Float) {
+  /// Replaces every element by what `function` makes of it.
+  mutating func apply(_ function: (Float) -> Float) {
     elements.withUnsafeMutableBufferPointer { elements in
       for index in elements.indices { elements[index] = function(elements[index]) }
     }

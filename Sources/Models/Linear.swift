@@ -25,7 +25,9 @@ public struct Linear: Sendable {
   public let columns: Int
   /// The weights.
   public let storage: Storage
-  private let execution: Execution
+  let execution: Execution
+  /// The bytes of bfloat16 weights, as their kernel takes them; empty for all others.
+  let bfloat16: [ByteView]
   /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
   private let rowOrder: [Int]?
 
@@ -38,6 +40,7 @@ public struct Linear: Sendable {
     rows = tensor.rowCount
     columns = tensor.rowLength
     storage = .plain(tensor)
+    bfloat16 = tensor.elementType == .bf16 ? [tensor.bytes] : []
     rowOrder = nil
   }
 
@@ -46,6 +49,7 @@ public struct Linear: Sendable {
     self.execution = execution
     (rows, columns) = matrix.size
     storage = .compressed(matrix)
+    bfloat16 = []
     rowOrder = matrix.rowOrder
   }
 
@@ -55,9 +59,21 @@ public struct Linear: Sendable {
   public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
     precondition(x.columns == columns)
     return try Matrix(rows: x.rows, columns: rows) { (out) throws(InputError) in
-      if !execution.isExact, try multiplyFused(x, into: out) { return }
-      try multiplyByPanels(x, into: out)
+      try multiply(x, to: out)
     }
+  }
+
+  /// As `callAsFunction`, into a matrix whose storage is used again.
+  func multiply(_ x: Matrix, into y: inout Matrix) throws(InputError) {
+    precondition(x.columns == columns)
+    try y.refill(rows: x.rows, columns: rows) { (out) throws(InputError) in
+      try multiply(x, to: out)
+    }
+  }
+
+  private func multiply(_ x: Matrix, to out: UnsafeMutablePointer<Float>) throws(InputError) {
+    if !execution.isExact, try multiplyFused(x, into: out) { return }
+    try multiplyByPanels(x, into: out)
   }
 
   /// Multiplies by a kernel that reads the weights as they are stored.
@@ -68,15 +84,13 @@ public struct Linear: Sendable {
   {
     guard x.rows > 0 else { return false }
     let tokens = x.rows
-    // Waking a thread costs more than a small matrix.
-    let isSmall = tokens * rows * columns < Self.smallMatrix
-    let workers = isSmall ? Workers(count: 1) : execution.workers
+    let workers = execution.workers(for: tokens * rows * columns)
     switch storage {
-    case .plain(let tensor) where tensor.elementType == .bf16 && x.rows == 1:
+    case .plain where !bfloat16.isEmpty && tokens == 1:
       x.elements.withUnsafeBufferPointer { x in
         guard let x = x.baseAddress else { return }
         KernelSet.active.multiplyBF16(
-          tensor.bytes,
+          bfloat16,
           rows: rows,
           columns: columns,
           x,
@@ -94,9 +108,6 @@ public struct Linear: Sendable {
     default: return false
     }
   }
-
-  /// Weights of a matrix that one thread multiplies in about the time that it takes to wake another.
-  private static let smallMatrix = 1 << 19
 
   /// A panel of this many floats fits the second-level cache beside the tokens.
   private static let panelElements = 1 << 16

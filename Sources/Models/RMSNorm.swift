@@ -17,7 +17,14 @@ public struct RMSNorm: Sendable {
 
   /// The rows of `x`, each normalised.
   public func callAsFunction(_ x: Matrix) -> Matrix {
-    Matrix(rows: x.rows, columns: x.columns) { out in
+    var y = Matrix()
+    normalise(x, into: &y)
+    return y
+  }
+
+  /// As `callAsFunction`, into a matrix whose storage is used again.
+  func normalise(_ x: Matrix, into y: inout Matrix) {
+    y.refill(rows: x.rows, columns: x.columns) { out in
       for row in 0..<x.rows {
         let input = x[row: row]
         // Squares are summed in double: one rounding, and no dependence on the summation order.

@@ -63,13 +63,24 @@ struct RelativePositionBias: Sendable {
 /// alone, and is kept by distance.
 public struct PositionBias: Sendable {
   /// Position of the first query.
-  let firstQuery: Int
+  private(set) var firstQuery: Int
   /// Keys are at `0..<keys`.
-  let keys: Int
+  private(set) var keys: Int
   let distances: ClosedRange<Int>
   /// `[heads, distances]`
   let values: [Float]
   let isBidirectional: Bool
+
+  /// Positions that queries and keys can have: no two of them may be further apart than `distances`.
+  var capacity: Int { min(-distances.lowerBound, distances.upperBound) + 1 }
+
+  /// Makes this the bias of the queries `queries` and all keys up to the last of them.
+  ///
+  /// - Precondition: they lie within the capacity.
+  mutating func move(to queries: Range<Int>) {
+    precondition(queries.upperBound <= capacity)
+    (firstQuery, keys) = (queries.lowerBound, queries.upperBound)
+  }
 
   /// How many keys query `row` attends to: all, or those up to its own position.
   func visibleKeys(row: Int) -> Int {

@@ -56,7 +56,7 @@ public struct SwitchLayer: Sendable {
       : .dense(try FeedForward("\(name).\(last).mlp", configuration, from: weights))
   }
 
-  /// The first half: `x` after self-attention and, in the decoder, attention to the encoder.
+  /// The first half: adds self-attention to `x` and, in the decoder, attention to the encoder.
   ///
   /// - Parameters:
   ///   - x: the new tokens, `[tokens, modelSize]`.
@@ -64,41 +64,36 @@ public struct SwitchLayer: Sendable {
   ///   - encoder: keys and values of the encoder's output, `nil` in the encoder itself.
   ///   - bias: by relative position, of `x` to all tokens so far.
   public func attend(
-    _ x: Matrix,
+    _ x: inout Matrix,
     cache: inout KeyValueCache,
     encoder: KeyValueCache?,
-    bias: PositionBias
-  ) throws(InputError) -> Matrix {
-    var x = x
-    let normed = selfNorm(x)
-    let (keys, values) = try selfAttention.project(normed)
-    cache.append(keys: keys, values: values)
-    x += try selfAttention(normed, cache: cache, bias: bias)
+    bias: PositionBias,
+    scratch: inout LayerScratch
+  ) throws(InputError) {
+    selfNorm.normalise(x, into: &scratch.normed)
+    try selfAttention.attendToSelf(&cache, bias: bias, scratch: &scratch)
+    x += scratch.output
     if let (attention, norm) = crossAttention, let encoder {
-      x += try attention(norm(x), cache: encoder, bias: nil)
+      norm.normalise(x, into: &scratch.normed)
+      try attention.attend(to: encoder, scratch: &scratch)
+      x += scratch.output
     }
-    return x
   }
 
   /// Keys and values of the encoder's output `[tokens, modelSize]` for this layer's attention to it.
   public func encoderCache(_ states: Matrix) throws(InputError) -> KeyValueCache? {
-    guard let (attention, _) = crossAttention else { return nil }
-    let (keys, values) = try attention.project(states)
-    var cache = KeyValueCache()
-    cache.append(keys: keys, values: values)
-    return cache
+    try crossAttention?.attention.keysAndValues(states)
   }
 
-  /// The second half: `x` plus what the feed-forward network makes of it. `x` holds the tokens of
+  /// The second half: adds to `x` what the feed-forward network makes of it. `x` holds the tokens of
   /// one sequence, since an expert's capacity counts per sequence.
-  public func feedForward(_ x: Matrix) throws(InputError) -> Matrix {
-    var x = x
-    let normed = networkNorm(x)
+  public func feedForward(_ x: inout Matrix, scratch: inout LayerScratch) throws(InputError) {
+    networkNorm.normalise(x, into: &scratch.normed)
     switch network {
-    case .dense(let layer): x += try layer(normed)
-    case .sparse(let experts): x += try experts(normed)
+    case .dense(let layer): try layer.run(&scratch)
+    case .sparse(let experts): try experts.run(&scratch)
     }
-    return x
+    x += scratch.output
   }
 }
 
@@ -126,10 +121,16 @@ public struct SwitchExperts: Sendable {
     }
   }
 
-  /// What the experts make of the tokens of one sequence, each times its routing probability; zero
-  /// for tokens beyond an expert's capacity.
-  public func callAsFunction(_ x: Matrix) throws(InputError) -> Matrix {
-    let routes = router(x)
+  /// Writes to `scratch.output` what the experts make of the tokens of one sequence, `scratch.normed`,
+  /// each times its routing probability; zero for tokens beyond an expert's capacity.
+  func run(_ scratch: inout LayerScratch) throws(InputError) {
+    let routes = router(scratch.normed)
+    // A single token needs no gathering.
+    if scratch.normed.rows == 1, let expert = routes.experts[0] {
+      try experts[expert].run(&scratch)
+      return scratch.output *= routes.probabilities[0]
+    }
+    let x = scratch.normed
     var tokens: [Int: [Int]] = [:]
     for (token, expert) in routes.experts.enumerated() {
       if let expert { tokens[expert, default: []].append(token) }
@@ -143,6 +144,6 @@ public struct SwitchExperts: Sendable {
         }
       }
     }
-    return result
+    scratch.output = result
   }
 }

@@ -1,5 +1,5 @@
 import Diagnostics
-import Foundation
+import LinearAlgebra
 import Tensors
 
 /// The router of a sparse Switch layer: each token goes to the one expert that it finds most
@@ -16,7 +16,8 @@ public struct SwitchRouter: Sendable {
   private let classifier: Matrix
   private let bias: [Float]?
   private let capacity: Int
-  private let round: @Sendable (Float) -> Float
+  /// To the router's type; `nil` where that is float32.
+  private let round: (@Sendable (Float) -> Float)?
 
   init(
     _ name: String,
@@ -26,18 +27,16 @@ public struct SwitchRouter: Sendable {
     let experts = configuration.experts
     let shape = [experts, configuration.modelSize]
     switch configuration.routerType {
-    case .float32: round = { $0 }
+    case .float32: round = nil
     case .float16: round = roundedToFloat16
     case .bfloat16: round = { $0.roundedToBFloat16 }
     }
     var classifier = try checkpoint.tensor("\(name).classifier.weight", shape: shape).matrix()
-    for index in classifier.elements.indices {
-      classifier.elements[index] = round(classifier.elements[index])
-    }
+    if let round { classifier.apply(round) }
     self.classifier = classifier
     if configuration.routerHasBias {
       let values = try checkpoint.tensor("\(name).classifier.bias", shape: [experts]).floats()
-      bias = values.map(round)
+      bias = if let round { values.map(round) } else { values }
     } else {
       bias = nil
     }
@@ -48,30 +47,59 @@ public struct SwitchRouter: Sendable {
   /// reached its capacity takes no more of them.
   public func callAsFunction(_ x: Matrix) -> Routes {
     var routes = Routes(experts: [], probabilities: [])
+    let probabilities = probabilities(of: x)
     var load = [Int](repeating: 0, count: classifier.rows)
     for row in 0..<x.rows {
-      let probabilities = probabilities(of: x[row: row].map(round))
+      let probabilities = probabilities[row: row]
       // The first of equals wins, as in the reference.
-      var best = 0
+      var best = probabilities.startIndex
       for expert in probabilities.indices where probabilities[expert] > probabilities[best] {
         best = expert
       }
-      load[best] += 1
-      routes.experts.append(load[best] <= capacity ? best : nil)
+      let expert = best - probabilities.startIndex
+      load[expert] += 1
+      routes.experts.append(load[expert] <= capacity ? expert : nil)
       routes.probabilities.append(probabilities[best])
     }
     return routes
   }
 
-  private func probabilities(of x: [Float]) -> [Float] {
-    var logits = (0..<classifier.rows).map { expert -> Float in
-      var sum: Float = bias?[expert] ?? 0
-      // The reference multiplies in float32 at least and rounds the sum once.
-      for (weight, value) in zip(classifier[row: expert], x) { sum += weight * value }
-      return round(sum)
+  /// The probabilities of all experts, `[tokens, experts]`.
+  private func probabilities(of x: Matrix) -> Matrix {
+    var x = x
+    if let round { x.apply(round) }
+    // The reference multiplies in float32 at least and rounds the sum once.
+    var result = Matrix(rows: x.rows, columns: classifier.rows) { out in
+      x.elements.withUnsafeBufferPointer { x_ in
+        classifier.elements.withUnsafeBufferPointer { weights in
+          guard let tokens = x_.baseAddress, let weights = weights.baseAddress else { return }
+          BLAS.multiply(
+            tokens,
+            tokens: x.rows,
+            columns: x.columns,
+            xStride: x.columns,
+            transposed: weights,
+            rows: classifier.rows,
+            wStride: x.columns,
+            into: out,
+            yStride: classifier.rows
+          )
+        }
+      }
+      for row in 0..<x.rows {
+        let logits = UnsafeMutableBufferPointer(
+          start: out + row * classifier.rows,
+          count: classifier.rows
+        )
+        for expert in logits.indices {
+          if let bias { logits[expert] += bias[expert] }
+          if let round { logits[expert] = round(logits[expert]) }
+        }
+        softmax(logits)
+      }
     }
-    logits.withUnsafeMutableBufferPointer { softmax($0) }
-    return logits.map(round)
+    if let round { result.apply(round) }
+    return result
   }
 }
 

@@ -42,10 +42,11 @@ public struct SwitchTransformers: Sendable {
   public func encode(_ ids: [Int]) throws(InputError) -> Matrix {
     var x = try encoder.embed(ids)
     let bias = encoder.bias(queries: 0..<ids.count, keys: ids.count)
+    var scratch = LayerScratch()
     for layer in encoder.layers {
       var cache = KeyValueCache()
-      x = try layer.attend(x, cache: &cache, encoder: nil, bias: bias)
-      x = try layer.feedForward(x)
+      try layer.attend(&x, cache: &cache, encoder: nil, bias: bias, scratch: &scratch)
+      try layer.feedForward(&x, scratch: &scratch)
     }
     return encoder.finalNorm(x)
   }
@@ -72,11 +73,14 @@ public struct SwitchTransformers: Sendable {
     if configuration.tiesEmbeddings {
       // Shared embeddings are scaled down when they serve as the output matrix, as in Mesh
       // TensorFlow's transformer.
-      let factor = 1 / Float(configuration.modelSize).squareRoot()
-      for index in x.elements.indices { x.elements[index] *= factor }
+      x *= 1 / Float(configuration.modelSize).squareRoot()
     }
     let logits = try head(x)
-    if let index = logits.elements.firstIndex(where: { !$0.isFinite }) {
+    // The bits of a magnitude are largest if it is infinite or none; the loop has no branches.
+    let largest = logits.elements.reduce(0 as UInt32) { max($0, $1.magnitude.bitPattern) }
+    if largest >= Float.infinity.bitPattern,
+      let index = logits.elements.firstIndex(where: { !$0.isFinite })
+    {
       throw InputError(
         .invalidValue,
         at: "logits after token \(index / logits.columns)",

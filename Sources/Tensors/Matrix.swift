@@ -1,9 +1,9 @@
 /// A matrix of float32 activations in row-major order; a row is a token.
 public struct Matrix: Sendable, Equatable {
   /// Number of rows.
-  public let rows: Int
+  public private(set) var rows: Int
   /// Number of columns.
-  public let columns: Int
+  public private(set) var columns: Int
   /// The elements, `rows × columns`.
   public var elements: [Float]
 
@@ -42,6 +42,28 @@ public struct Matrix: Sendable, Equatable {
     if let failure { throw failure }
   }
 
+  /// A matrix of nothing, to be refilled.
+  public init() { self.init(rows: 0, columns: 0) }
+
+  /// Makes this a matrix of another size whose elements `body` fills in, all of them; they are
+  /// anything before. Storage that is large enough is used again.
+  public mutating func refill<E: Error>(
+    rows: Int,
+    columns: Int,
+    _ body: (UnsafeMutablePointer<Float>) throws(E) -> Void
+  ) throws(E) {
+    (self.rows, self.columns) = (rows, columns)
+    if elements.count != rows * columns {
+      elements.removeAll(keepingCapacity: true)
+      elements.append(contentsOf: repeatElement(0, count: rows * columns))
+    }
+    try elements.withUnsafeMutableBufferPointer { (buffer) throws(E) in
+      // An empty matrix has no storage to point to.
+      guard let base = buffer.baseAddress, !buffer.isEmpty else { return }
+      try body(base)
+    }
+  }
+
   /// One element.
   public subscript(row: Int, column: Int) -> Float {
     get { elements[row * columns + column] }
@@ -61,7 +83,14 @@ public struct Matrix: Sendable, Equatable {
     return Matrix(rows: indices.count, columns: columns, elements: result)
   }
 
-  /// Adds `other` element by element.
+  /// Multiplies every element by `factor`.
+  public static func *= (left: inout Matrix, factor: Float) {
+    left.elements.withUnsafeMutableBufferPointer { target in
+      for index in 0..<target.count { target[index] *= factor }
+    }
+  }
+
+  /// Adds `right` element by element.
   public static func += (left: inout Matrix, right: Matrix) {
     precondition(left.rows == right.rows && left.columns == right.columns)
     left.elements.withUnsafeMutableBufferPointer { target in

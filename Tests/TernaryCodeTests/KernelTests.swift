@@ -233,4 +233,29 @@ import Testing
       }
     }
   }
+
+  /// Matrices in one loop give the bits of each alone, wherever threads divide the rows.
+  @Test(arguments: [1, 2, 3, 5])
+  func stackedBFloat16ProductsAreThoseOfEach(threads: Int) {
+    let (rows, columns) = (7, 95)
+    let x = randomActivations(columns, seed: 4)
+    let matrices = (0..<3).map { seed in
+      let weights = randomActivations(rows * columns, seed: UInt64(seed)).map(\.bfloat16BitPattern)
+      return weights.withUnsafeBytes { ByteView(copying: Array($0)) }
+    }
+    func product(_ matrices: [ByteView], _ workers: Workers) -> [Float] {
+      var y = [Float](repeating: .nan, count: matrices.count * rows)
+      KernelSet.active.multiplyBF16(
+        matrices,
+        rows: rows,
+        columns: columns,
+        x,
+        into: &y,
+        workers: workers
+      )
+      return y
+    }
+    let each = matrices.flatMap { product([$0], Workers(count: 1)) }
+    #expect(product(matrices, Workers(count: threads)) == each)
+  }
 }

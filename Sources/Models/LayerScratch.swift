@@ -1,0 +1,23 @@
+import Tensors
+
+/// Room for what a layer computes on its way. Whoever runs layer after layer and token after token
+/// keeps one, so that they allocate nothing.
+public struct LayerScratch: Sendable {
+  /// The input of the layer's next part, normalised, `[tokens, modelSize]`.
+  var normed = Matrix()
+  /// Queries, keys and values side by side, where tokens attend to each other.
+  var projected = Matrix()
+  /// Queries alone, where they attend to the encoder.
+  var queries = Matrix()
+  /// Attention scores.
+  var scores: [Float] = []
+  /// What the heads found, side by side.
+  var attended = Matrix()
+  /// The inner state of a feed-forward layer, and of a gated one the factors of the gate.
+  var (inner, factors) = (Matrix(), Matrix())
+  /// What the part gives, to be added to its input.
+  var output = Matrix()
+
+  /// No room yet: it grows as it is needed.
+  public init() {}
+}

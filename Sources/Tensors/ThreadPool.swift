@@ -14,6 +14,9 @@ final class ThreadPool: Sendable {
 
   /// How often an idle thread looks for work before it sleeps: some 50 µs.
   private static let spins = 3000
+  /// Looks after which a waiting thread lets others have its core. Where another program has the second
+  /// core, the thread that it waits for may be one of them.
+  private static let looksAtOnce = 100
 
   private typealias Body = @Sendable (_ worker: Int) -> Void
 
@@ -21,6 +24,8 @@ final class ThreadPool: Sendable {
   private struct Job {
     var number: UInt64 = 0
     var helpers = 0
+    /// Until the caller finds nothing left to do: a helper that comes later is not waited for.
+    var isOpen = false
     var body: Body = { _ in }
   }
 
@@ -35,8 +40,8 @@ final class ThreadPool: Sendable {
   private let job = Mutex(Job())
   /// Number of the newest job, to look at without the lock.
   private let newest = Atomic<UInt64>(0)
-  /// Helpers that have not finished the newest job.
-  private let remaining = Atomic<Int>(0)
+  /// Helpers that work on the newest job. They come in under the job's lock while it is open.
+  private let working = Atomic<Int>(0)
 
   /// Threads beside the caller's.
   var helpers: Int { beds.count }
@@ -63,21 +68,20 @@ final class ThreadPool: Sendable {
     )
     guard gotIt else { return false }
     withoutActuallyEscaping(body) { body in
-      remaining.store(count - 1, ordering: .releasing)
       let number = job.withLock { job in
-        job = Job(number: job.number + 1, helpers: count - 1, body: body)
+        job = Job(number: job.number + 1, helpers: count - 1, isOpen: true, body: body)
         return job.number
       }
       newest.store(number, ordering: .sequentiallyConsistent)
       for bed in beds.prefix(count - 1) { rouse(bed) }
       body(0)
-      var turns = 0
-      while remaining.load(ordering: .acquiring) > 0 {
-        turns += 1
-        if turns % Self.spins == 0 { sched_yield() } else { qmoe_pause() }
+      // After this no thread gets hold of the body, and after the wait none has it.
+      job.withLock { job in
+        job.isOpen = false
+        job.body = { _ in }
       }
-      // No thread holds the body any longer.
-      job.withLock { $0.body = { _ in } }
+      var looks = 0
+      while working.load(ordering: .acquiring) > 0 { wait(&looks) }
     }
     isBusy.store(false, ordering: .releasing)
     return true
@@ -97,23 +101,35 @@ final class ThreadPool: Sendable {
     var seen: UInt64 = 0
     while true {
       waitForJob(after: seen, in: beds[index])
-      let (number, helpers) = job.withLock { ($0.number, $0.helpers) }
+      let (number, worked) = work(index)
       seen = number
-      guard index < helpers else { continue }
-      work(index)
-      remaining.subtract(1, ordering: .acquiringAndReleasing)
+      if worked { working.subtract(1, ordering: .acquiringAndReleasing) }
     }
   }
 
-  /// Not inlined, so that this thread's hold on the body ends with the call.
+  /// Takes part in the newest job if it is open. Not inlined, so that this thread's hold on the body ends
+  /// with the call.
+  ///
+  /// - Returns: the job's number, and whether it took part.
   @inline(never)
-  private func work(_ index: Int) {
-    let body = job.withLock { $0.body }
-    body(index + 1)
+  private func work(_ index: Int) -> (number: UInt64, worked: Bool) {
+    let (number, body) = job.withLock { job -> (UInt64, Body?) in
+      guard job.isOpen, index < job.helpers else { return (job.number, nil) }
+      working.add(1, ordering: .acquiringAndReleasing)
+      return (job.number, job.body)
+    }
+    body?(index + 1)
+    return (number, body != nil)
+  }
+
+  private func wait(_ looks: inout Int) {
+    looks += 1
+    if looks % Self.looksAtOnce == 0 { sched_yield() } else { qmoe_pause() }
   }
 
   private func waitForJob(after seen: UInt64, in bed: Bed) {
-    for _ in 0..<Self.spins where newest.load(ordering: .acquiring) == seen { qmoe_pause() }
+    var looks = 0
+    while looks < Self.spins && newest.load(ordering: .acquiring) == seen { wait(&looks) }
     while newest.load(ordering: .acquiring) == seen {
       bed.isAsleep.store(true, ordering: .sequentiallyConsistent)
       if newest.load(ordering: .sequentiallyConsistent) == seen {

@@ -218,6 +218,20 @@ qmoe_ternary_status qmoe_ternary_sums_avx2(
   return QMOE_TERNARY_OK;
 }
 
+// Whether a nonzero that is said to be in the last column lies behind it: columns are saturated.
+static int is_overrun(
+    const qmoe_avx2_steps *d, size_t pair, size_t part, size_t byte, const qmoe_tile *tile) {
+  const unsigned gap_mask = (1u << tile->width) - 1;
+  // Of a row the event before stands in the byte before, or at the end of the pair before.
+  unsigned next = tile->first_column;
+  if (byte % 2) {
+    next = d->columns[pair][part][byte - 1] + 1u;
+  } else if (pair > 0) {
+    next = d->columns[pair - 1][part][byte + 1] + 1u;
+  }
+  return next + gap_mask - (d->codes[pair][part][byte] & gap_mask) > 255;
+}
+
 qmoe_ternary_status qmoe_ternary_expand_avx2(
     const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
     size_t last_row, float *out, size_t stride) {
@@ -236,6 +250,9 @@ qmoe_ternary_status qmoe_ternary_expand_avx2(
     for (uint32_t left = ~(uint32_t)_mm256_movemask_epi8(zero); left; left &= left - 1) {
       size_t byte = (size_t)__builtin_ctz(left);
       size_t row = qmoe_avx2_row(i % 4, byte);
+      if (columns[byte] == 255 && is_overrun(d, i / 4, i % 4, byte, &tile)) {
+        return QMOE_TERNARY_MALFORMED;
+      }
       if (row < first_row || row >= last_row) continue;
       out[(row - first_row) * stride + columns[byte] - tile.first_column] =
           pairs[row][codes[byte] < 128];

@@ -274,11 +274,14 @@ qmoe_ternary_status qmoe_ternary_expand_avx512(
   const uint64_t rows =
       (last_row < 64 ? (1ull << last_row) - 1 : ~0ull) & ~((1ull << first_row) - 1);
   for (size_t i = 0; i < d->steps; i++) {
-    for (uint64_t left = (d->left[i] | d->right[i]) & rows; left; left &= left - 1) {
+    for (uint64_t left = d->left[i] | d->right[i]; left; left &= left - 1) {
       size_t row = (size_t)__builtin_ctzll(left);
-      // A broken tile may wrap around to columns before its first.
       unsigned column = d->columns[i][row];
-      if (column < first_column) return QMOE_TERNARY_MALFORMED;
+      // What lies beyond the tile's end wraps around to columns before the row's last.
+      if (column < first_column || (i > 0 && column <= d->columns[i - 1][row])) {
+        return QMOE_TERNARY_MALFORMED;
+      }
+      if (!(rows >> row & 1)) continue;
       out[(row - first_row) * stride + column - first_column] =
           pairs[row][!(d->negative[i] >> row & 1)];
     }

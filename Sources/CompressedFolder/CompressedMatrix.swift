@@ -121,11 +121,11 @@ public enum CompressedMatrix: Sendable {
       let tensor = try checkpoint.tensor(name + Part.offsets.rawValue)
       try Self.require(.u32, tensor)
       offsets = tensor
-      if checkpoint.contains(name + Part.order.rawValue) {
-        let tensor = try checkpoint.tensor(name + Part.order.rawValue, shape: [layout.rows])
-        try Self.require(.u16, tensor)
-        order = tensor.bytes
-      }
+    }
+    if layout.isReordered {
+      let tensor = try checkpoint.tensor(name + Part.order.rawValue, shape: [layout.rows])
+      try Self.require(.u16, tensor)
+      order = tensor.bytes
     }
     try self.init(
       layout,
@@ -148,6 +148,14 @@ public enum CompressedMatrix: Sendable {
     order: ByteView?,
     place: String
   ) throws(InputError) {
+    if case .grid = layout.code, layout.isReordered {
+      throw InputError(
+        .malformed,
+        at: place,
+        expected: "a grid's rows in their own order",
+        found: "the layout '\(layout.text)'"
+      )
+    }
     switch layout.code {
     case .ternary(let levelCode):
       self = .ternary(

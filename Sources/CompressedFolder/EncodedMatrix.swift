@@ -47,7 +47,8 @@ public struct EncodedMatrix: Sendable {
       rows: matrix.rows,
       columns: matrix.columns,
       groupSize: size,
-      isSymmetric: matrix.grid.isSymmetric
+      isSymmetric: matrix.grid.isSymmetric,
+      isReordered: !order.isEmpty
     )
   }
 

@@ -25,14 +25,24 @@ public struct MatrixLayout: Sendable, Equatable {
   public var groupSize: Int
   /// Whether the levels are symmetric.
   public var isSymmetric: Bool
+  /// Whether rows are stored in another order than their own, which a tensor then tells.
+  public var isReordered: Bool
 
   /// A layout of the given parts.
-  public init(code: Code, rows: Int, columns: Int, groupSize: Int, isSymmetric: Bool) {
+  public init(
+    code: Code,
+    rows: Int,
+    columns: Int,
+    groupSize: Int,
+    isSymmetric: Bool,
+    isReordered: Bool = false
+  ) {
     self.code = code
     self.rows = rows
     self.columns = columns
     self.groupSize = groupSize
     self.isSymmetric = isSymmetric
+    self.isReordered = isReordered
   }
 
   /// Groups of columns that share levels.
@@ -53,6 +63,7 @@ public struct MatrixLayout: Sendable, Equatable {
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
+      + (isReordered ? " ordered" : "")
   }
 
   /// The layout that `text` tells of.
@@ -66,7 +77,8 @@ public struct MatrixLayout: Sendable, Equatable {
     }
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
     let sizes = 1...1 << 24
-    guard words.count == 5 || words.count == 6 && words[5] == "symmetric",
+    let options = words.dropFirst(5)
+    guard [[], ["symmetric"], ["ordered"], ["symmetric", "ordered"]].contains(Array(options)),
       let rows = number(1), let columns = number(2), sizes.contains(rows), sizes.contains(columns),
       let code = Self.code(words[0], words[3]),
       let group = number(4, after: "group="), (1...columns).contains(group)
@@ -83,7 +95,8 @@ public struct MatrixLayout: Sendable, Equatable {
       rows: rows,
       columns: columns,
       groupSize: group,
-      isSymmetric: words.count > 5
+      isSymmetric: options.contains("symmetric"),
+      isReordered: options.contains("ordered")
     )
   }
 

@@ -58,8 +58,8 @@ public struct Levels: Sendable, Equatable {
     self.high = high
   }
 
-  /// The levels for `weights`: their extremes and 0, rounded to bfloat16, in which they are stored
-  /// (exact where the weights are bfloat16 themselves). A grid of zeros only gets −1 and 1, as in
+  /// The levels for `weights`: their extremes and 0, rounded to bfloat16, in which uniform grids store
+  /// them (exact where the weights are bfloat16 themselves). A grid of zeros only gets −1 and 1, as in
   /// the reference implementation.
   public init(of weights: some Sequence<Float>, isSymmetric: Bool) {
     var (low, high): (Float, Float) = (0, 0)

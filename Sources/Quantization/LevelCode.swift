@@ -47,8 +47,10 @@ public struct LevelCode: Sendable, Equatable {
 
   /// The code nearest to `magnitude`.
   public func code(_ magnitude: Float) -> UInt8 {
-    guard step > 0, magnitude.bitPattern > first else { return 0 }
-    let distance = magnitude.bitPattern - first
+    // Without the sign that a zero may have.
+    let bits = magnitude.magnitude.bitPattern
+    guard step > 0, bits > first else { return 0 }
+    let distance = bits - first
     return UInt8(min(distance / step + (distance % step > step / 2 ? 1 : 0), Self.largestCode))
   }
 

@@ -34,6 +34,7 @@ public struct QuantizedMatrix: Sendable, Equatable {
   public func roundingLevels() -> QuantizedMatrix {
     // A level that no weight takes does not count, such as both of a row of zeros.
     var magnitudes: [Float] = []
+    let groupSize = grid.groupSize(columns: columns)
     for (index, levels) in levels.enumerated() {
       let symbols = symbols(ofGroup: index)
       if symbols.contains(0) { magnitudes.append(-levels.low) }
@@ -42,6 +43,13 @@ public struct QuantizedMatrix: Sendable, Equatable {
     let code = LevelCode(covering: magnitudes)
     var result = self
     result.levelCode = code
+    // There is no level of 0 in the code: weights that take one, as errors carried to a row without
+    // negative weights may have it, are zeros like others.
+    for index in result.symbols.indices {
+      let levels = levels[index / columns * groups + index % columns / groupSize]
+      if levels.low == 0, symbols[index] == 0 { result.symbols[index] = 1 }
+      if levels.high == 0, symbols[index] == 2 { result.symbols[index] = 1 }
+    }
     result.levels = levels.map(code.rounded)
     return result
   }

@@ -65,4 +65,18 @@ import Testing
     #expect(matrix.dequantized().elements[2...] == [0, 0])
     #expect(abs(matrix.levels[0].low + 0.02) < 1e-4 && abs(matrix.levels[0].high - 0.01) < 1e-4)
   }
+
+  /// In a row without negative weights GPTQ may carry errors so far that a weight takes the low level,
+  /// which is 0: it must not come back as another level.
+  @Test func levelsOfZeroStayZero() {
+    #expect(LevelCode(covering: [0.5, 2]).code(-0.0) == 0)
+    var weights = Matrix(rows: 2, columns: 3) { _ in }
+    weights.elements = [0.5, 0, 0.25, -0.5, -0.25, 0]
+    var matrix = roundToNearest(weights, grid: Grid(.ternary))
+    matrix.symbols[1] = 0
+    matrix.symbols[5] = 2
+    let before = matrix.dequantized().elements
+    #expect(matrix.roundingLevels().dequantized().elements == before)
+    #expect(matrix.roundingLevels().symbols[1] == 1 && matrix.roundingLevels().symbols[5] == 1)
+  }
 }

@@ -63,7 +63,8 @@ typedef void qmoe_quantize_activations(
 //   positive[r] = sum over blocks of scale * (sum of values where the symbol is +1), negative alike;
 // the inner sums are integers, the outer ones float32 in the order of the blocks, so that every
 // kernel gives the same bits. positive[tokens][64 * groups], negative alike, are indexed from
-// first_group; rows beyond the matrix's last get 0.
+// first_group; rows beyond the matrix's last get 0. Lengths are checked. A nonzero beyond its tile's end,
+// which only damage makes, adds one activation or another, on each instruction set in its own way.
 typedef qmoe_ternary_status qmoe_ternary_sums(
     const qmoe_ternary *m, size_t first_group, size_t last_group, size_t first_block,
     size_t last_block, qmoe_int8_activations x, float *positive, float *negative);
@@ -84,7 +85,7 @@ typedef void qmoe_apply_levels(
 
 // Writes the weights of one tile as float32: of its rows [first_row, last_row) to
 // out[last_row - first_row][stride], the tile's columns only; `levels` are those of the tile's rows.
-// Checks the lengths.
+// Checks the lengths, and that no nonzero lies beyond the tile's end.
 typedef qmoe_ternary_status qmoe_ternary_expand(
     const qmoe_ternary *m, size_t group, size_t block, qmoe_levels levels, size_t first_row,
     size_t last_row, float *out, size_t stride);

@@ -19,7 +19,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Tokens to multiply at a time; may be given several times (default: 1).")
   var tokens: [Int] = []
 
-  @Option(help: "One shape only, as ROWSxCOLUMNS.")
+  @Option(help: "One shape only, as ROWSxCOLUMNS, multiples of 32 from 32 to 16384.")
   var shape: Shape?
 
   @Option(help: "Repetitions of each measurement (default: 9, and 3 from 8 tokens on).")

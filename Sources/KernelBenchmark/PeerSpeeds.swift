@@ -3,30 +3,27 @@ import Plots
 /// How fast other projects' kernels are: points of reference that a benchmark's plot shows beside
 /// what it measured itself.
 ///
-/// Source: measured with the projects' own code on one thread of a 4th-generation EPYC, weights in
-/// memory, before this kernel was written; `make bench-peers` measures them anew. ggml is the library
-/// of llama.cpp; IQ2_BN_R4 is a type of ik_llama.cpp.
+/// Source: `make bench-peers` on one thread of a 4th-generation EPYC, weights in memory; the table is in
+/// docs/performance.md. ggml is the library of llama.cpp; IQ1_BN and IQ2_BN_R4 are types of ik_llama.cpp.
 enum PeerSpeeds {
   /// Bits per weight and 10^9 weights per second for one token, geometric means over the paper's
   /// shapes.
   static let oneToken = [
-    Point(16, 9.5, label: "ggml bf16 9.5"),
-    Point(4.5, 21.7, label: "Q4_0 21.7"),
-    Point(4.5, 35, label: "Q4_0 repacked 35"),
-    // 37 to 40 at different times.
-    Point(2.63, 38.5, label: "Q2_K 37–40"),
-    Point(1.56, 14, label: "IQ1_S 14"),
-    Point(1.69, 27.5, label: "TQ1_0 27.5"),
-    Point(2.06, 51.5, label: "TQ2_0 51.5"),
-    Point(2.04, 68, label: "IQ2_BN_R4 68"),
-    Point(2.04, 121, label: "IQ2_BN_R4, two threads 121"),
+    Point(16, 11.7, label: "ggml bf16 11.7"),
+    Point(4.5, 34.6, label: "Q4_0 34.6"),
+    Point(2.63, 42.4, label: "Q2_K 42.4"),
+    Point(1.56, 14.2, label: "IQ1_S 14.2"),
+    Point(1.69, 28.5, label: "TQ1_0 28.5"),
+    Point(1.63, 34.7, label: "IQ1_BN 34.7"),
+    Point(2.06, 53.9, label: "TQ2_0 53.9"),
+    Point(2.02, 71.6, label: "IQ2_BN_R4 71.6"),
   ]
 
   /// 10^9 weights per second at several numbers of tokens, ggml's bfloat16, 3072 × 768.
-  static let bf16 = speeds([(1, 256), (4, 518), (16, 855), (64, 2242)])
+  static let bf16 = speeds([(1, 196), (4, 542), (16, 894)])
 
   /// The same of IQ2_BN_R4, 2.04 bits per weight.
-  static let iq2bnr4 = speeds([(1, 35), (4, 99), (16, 344), (64, 1301)])
+  static let iq2bnr4 = speeds([(1, 34.4), (4, 93.1), (16, 263)])
 
   /// Points of so many tokens and the microseconds of their products.
   private static func speeds(_ times: [(tokens: Double, microseconds: Double)]) -> [Point] {

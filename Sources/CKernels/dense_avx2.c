@@ -1,8 +1,8 @@
 #if defined(__x86_64__)
+#include "dense_rest.h"
 #include "include/dense.h"
 
 #include <immintrin.h>
-#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
 
@@ -31,15 +31,7 @@ TARGET void qmoe_bf16_matvec_avx2(
       s3 = _mm256_fmadd_ps(load8(row + 2 * c + 48), _mm256_loadu_ps(x + c + 24), s3);
     }
     float sum = sum8(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
-    for (; c < columns; c++) {
-      uint16_t half;
-      memcpy(&half, row + 2 * c, 2);
-      uint32_t bits = (uint32_t)half << 16;
-      float weight;
-      memcpy(&weight, &bits, 4);
-      sum += weight * x[c];
-    }
-    y[r] = sum;
+    y[r] = qmoe_add_rest(sum, row, x, c, columns);
   }
 }
 #else

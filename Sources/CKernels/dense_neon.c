@@ -1,8 +1,8 @@
 #if defined(__aarch64__)
+#include "dense_rest.h"
 #include "include/dense.h"
 
 #include <arm_neon.h>
-#include <string.h>
 
 // s0, s1 += eight weights times eight activations.
 static inline void multiply_add8(
@@ -32,15 +32,7 @@ void qmoe_bf16_matvec_neon(
     s0 = vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3));
     s4 = vaddq_f32(vaddq_f32(s4, s5), vaddq_f32(s6, s7));
     float sum = vaddvq_f32(vaddq_f32(s0, s4));
-    for (; c < columns; c++) {
-      uint16_t half;
-      memcpy(&half, row + 2 * c, 2);
-      uint32_t bits = (uint32_t)half << 16;
-      float weight;
-      memcpy(&weight, &bits, 4);
-      sum += weight * x[c];
-    }
-    y[r] = sum;
+    y[r] = qmoe_add_rest(sum, row, x, c, columns);
   }
 }
 #else

@@ -1,3 +1,4 @@
+#include "dense_rest.h"
 #include "include/dense.h"
 
 #include <string.h>
@@ -9,12 +10,7 @@ void qmoe_bf16_matvec_scalar(
     // Eight sums side by side are what a compiler can keep in vector registers without reordering.
     float sums[8] = {0};
     for (size_t c = 0; c < columns; c++) {
-      uint16_t half;
-      memcpy(&half, bytes + 2 * (r * columns + c), 2);
-      uint32_t bits = (uint32_t)half << 16;
-      float weight;
-      memcpy(&weight, &bits, 4);
-      sums[c % 8] += weight * x[c];
+      sums[c % 8] += qmoe_bf16_at(bytes + 2 * (r * columns + c)) * x[c];
     }
     y[r] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
   }

@@ -11,6 +11,8 @@
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,fma"))),          \
                              apply_to = function)
 
+#include "ternary_flags.h"
+
 // One tile while it is decoded.
 typedef struct {
   // The column that each lane's last event reached; 255 where the row is finished. Before the first
@@ -57,17 +59,6 @@ static inline void unpack_payload(const qmoe_tile *tile, uint8_t *out) {
     __m256i sign = _mm256_and_si256(_mm256_sll_epi16(code, to_sign_bit), sign_bit);
     _mm256_storeu_si256((__m256i *)out, _mm256_xor_si256(_mm256_or_si256(gap, sign), flip));
   }
-}
-
-// The 64 flags from bit position `bit` on; reads 9 bytes.
-static inline uint64_t flags_at(const uint8_t *flags, size_t bit) {
-  uint64_t low;
-  memcpy(&low, flags + (bit >> 3), 8);
-  unsigned shift = bit & 7;
-  uint64_t high = (uint64_t)flags[(bit >> 3) + 8] << 1;
-  // Unseen by the compiler, which would make of both shifts one shrd, slow on Zen.
-  __asm__("" : "+r"(high));
-  return low >> shift | high << (63 - shift);
 }
 
 // Spreads codes over the lanes of 32 rows whose flags are the bytes first_byte to first_byte + 3 of
@@ -128,27 +119,13 @@ static inline void store_pair(uint8_t (*to)[32], const __m256i first[2], const _
   }
 }
 
-// The lanes that have a nonzero in the next step: in a full one, to which all lanes belong, and in
-// any.
-static inline __attribute__((always_inline)) uint64_t next_nonzeros(lane_state *s, int full) {
-  uint64_t nonzero;
-  if (full) {
-    memcpy(&nonzero, s->flags + s->flag_bit / 8, 8);
-    s->flag_bit += 64;
-  } else {
-    nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
-    s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
-  }
-  return nonzero;
-}
-
 // Two steps, both full or any; where all rows are finished a step has no nonzeros.
 static inline __attribute__((always_inline)) void two_steps(lane_state *s, int full) {
   __m256i first[2], second[2];
-  step(s, next_nonzeros(s, full), first);
+  step(s, next_nonzeros(s->flags, &s->flag_bit, s->active, full), first);
   const __m256i reached[2] = {s->reached[0], s->reached[1]};
   if (!full) s->active = unfinished(s);
-  step(s, next_nonzeros(s, full), second);
+  step(s, next_nonzeros(s->flags, &s->flag_bit, s->active, full), second);
   if (!full) s->active = unfinished(s);
   store_pair(s->out->columns[s->pairs], reached, s->reached);
   store_pair(s->out->codes[s->pairs], first, second);

@@ -48,24 +48,11 @@ static inline __attribute__((always_inline)) __m512i look_up(
   return _mm512_mask_blend_epi8(_mm512_movepi8_mask(column), left, right);
 }
 
-// The lanes that have a nonzero in the next step.
-static inline __attribute__((always_inline)) uint64_t next_nonzeros(lane_state *s, int full) {
-  uint64_t nonzero;
-  if (full) {
-    memcpy(&nonzero, s->flags + s->flag_bit / 8, 8);
-    s->flag_bit += 64;
-  } else {
-    nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
-    s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
-  }
-  return nonzero;
-}
-
 // `full` and `side` are constants wherever this is expanded.
 static inline __attribute__((always_inline)) step_values step(
     lane_state *s, const __m512i x[4], int full, side side) {
   const __m512i gap_mask = _mm512_load_si512(s->layout->gap_mask);
-  uint64_t nonzero = next_nonzeros(s, full);
+  uint64_t nonzero = next_nonzeros(s->flags, &s->flag_bit, s->active, full);
   // A lane without a nonzero gets the code of the longest gap, so that all lanes advance alike.
   __m512i code = _mm512_mask_expand_epi8(gap_mask, nonzero, _mm512_loadu_si512(s->codes));
   s->codes += _mm_popcnt_u64(nonzero);

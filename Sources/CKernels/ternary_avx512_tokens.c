@@ -81,8 +81,7 @@ static inline void full_steps(
 // Any step; where all rows are finished it changes nothing but the number of steps.
 static inline __attribute__((always_inline)) void step(
     lane_state *s, const qmoe_code_layout *l, decoded *out) {
-  uint64_t nonzero = _pdep_u64(flags_at(s->flags, s->flag_bit), s->active);
-  s->flag_bit += (size_t)_mm_popcnt_u64(s->active);
+  uint64_t nonzero = next_nonzeros(s->flags, &s->flag_bit, s->active, 0);
   __m512i before = s->position;
   take_step(s, nonzero, l, out);
   // A finished lane's column wraps around.

@@ -6,6 +6,9 @@ import Tensors
 public struct QuantizationConfig: Codable, Sendable, Equatable {
   /// The value of `quant_method` for folders of this program.
   public static let method = "qmoe"
+  /// The value of `quant_method` for experts in 4-bit floats as they are published: to this program a
+  /// form of the original checkpoint.
+  static let publishedMethod = "mxfp4"
   /// The version of the format that this program writes and reads.
   public static let currentVersion = 3
 
@@ -69,7 +72,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
         )
       }
     }
-    guard let kind = try decode(Kind.self) else { return nil }
+    guard let kind = try decode(Kind.self), kind.quant_method != publishedMethod else { return nil }
     guard kind.quant_method == method else {
       throw InputError(
         .unsupported,

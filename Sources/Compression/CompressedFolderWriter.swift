@@ -83,7 +83,7 @@ final class CompressedFolderWriter {
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
     var files = try otherFiles(of: folder)
-    files[SwitchConfiguration.fileName] = try configuration(of: folder, quantization)
+    files[ModelLoader.configurationFile] = try configuration(of: folder, quantization)
     files[Checkpoint.indexFile] = try index.json()
     let total = try output.write { (folder) throws(InputError) in
       for (name, content) in files { try write(content, to: folder.appending(path: name)) }
@@ -124,7 +124,7 @@ final class CompressedFolderWriter {
     of folder: URL,
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Data {
-    let path = folder.appending(path: SwitchConfiguration.fileName).path
+    let path = folder.appending(path: ModelLoader.configurationFile).path
     let source = try MappedFile(path: path).data
     do {
       var fields = try JSONSerialization.jsonObject(with: source) as? [String: Any] ?? [:]

@@ -11,7 +11,7 @@ public struct CompressionJob: Sendable {
   /// The checkpoint.
   public var model: URL
   /// The model in it.
-  public var source: SwitchTransformers
+  public var source: any LanguageModel
   /// The compressed folder to be.
   public var output: OutputFolder
   /// What to do.
@@ -22,7 +22,7 @@ public struct CompressionJob: Sendable {
   /// A job that has not begun.
   public init(
     model: URL,
-    source: SwitchTransformers,
+    source: any LanguageModel,
     output: OutputFolder,
     options: CompressionOptions,
     workers: Workers
@@ -46,7 +46,7 @@ public struct CompressionJob: Sendable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
-    guard !Compressor.sparseLayers(of: source).isEmpty else {
+    guard !source.mixtures.isEmpty else {
       throw InputError(
         .unsupported,
         at: model.path,
@@ -84,7 +84,7 @@ public struct CompressionJob: Sendable {
     _ progress: @escaping ProgressReport.Handler,
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
-    let layers = Compressor.sparseLayers(of: source).count
+    let layers = source.mixtures.count
     let writer = CompressedFolderWriter(output, expertShards: layers)
     var report = CompressionReport()
     var tally = Tally()
@@ -95,7 +95,8 @@ public struct CompressionJob: Sendable {
       let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
       tally.add(layer, bytes: bytes)
     }
-    try writer.writeDense(checkpoint, except: tally.names)
+    let fused = source.mixtures.flatMap(\.fusedTensors)
+    try writer.writeDense(checkpoint, except: tally.names.union(fused))
     let (total, sizes) = try writer.finish(
       model: model,
       QuantizationConfig(

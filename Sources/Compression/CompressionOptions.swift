@@ -24,6 +24,10 @@ public struct CompressionOptions: Sendable {
   /// An expert is calibrated on at most this many times the mean number of tokens per expert (same
   /// section).
   public var tokenCap = 4
+  /// Whether an expert's tokens count by the square of their routing weight, and not all alike.
+  public var weightsTokens = false
+  /// Whether experts that all tokens share are compressed like the others.
+  public var compressesSharedExperts = false
 
   /// The paper's settings.
   public init() {}

@@ -6,17 +6,20 @@ import Models
 import Quantization
 import Tensors
 
-/// Compresses a SwitchTransformers model layer by layer: each layer's calibration inputs come from
-/// the already compressed layers before it (QMoE, arXiv:2310.16795, section 3.1).
+/// Compresses a model layer by layer: each layer's calibration inputs come from the already compressed
+/// layers before it (QMoE, arXiv:2310.16795, section 3.1).
 public struct Compressor: Sendable {
-  private let model: SwitchTransformers
+  /// Tokens that go through compressed experts together.
+  private static let batch = 4096
+
+  private let model: any LanguageModel
   private let options: CompressionOptions
   private let workers: Workers
   private let progress: ProgressReport.Handler
 
   /// A compressor of `model`.
   public init(
-    _ model: SwitchTransformers,
+    _ model: any LanguageModel,
     options: CompressionOptions,
     workers: Workers,
     progress: @escaping ProgressReport.Handler
@@ -27,148 +30,191 @@ public struct Compressor: Sendable {
     self.progress = progress
   }
 
-  /// Names of the sparse layers, in the order in which they are compressed.
-  public static func sparseLayers(of model: SwitchTransformers) -> [String] {
-    (model.encoder.layers + model.decoder.layers).compactMap { layer in
-      if case .sparse(let experts) = layer.network { experts.name } else { nil }
-    }
-  }
-
   /// Compresses all experts, calibrated on `samples`.
   ///
   /// - Parameters:
   ///   - isSentinel: whether a token id is a sentinel.
   ///   - store: is given each sparse layer once it is compressed, in order.
+  /// - Throws: `InputError` if weights are not finite or ids out of range, and what `store` throws.
   public func run(
     _ samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
     store: (_ layer: CompressedLayer) throws(InputError) -> Void
   ) throws(InputError) {
     let inputs = samples.map(\.inputIDs)
-    let encoderMask = inputs.flatMap { $0.map { !isSentinel($0) } }
-    let encoded = try runStack(
-      model.encoder,
-      ids: inputs,
-      usable: encoderMask,
-      encoded: nil,
-      name: "encoder",
-      store
-    )
-    let model = model
-    workers.forEach(samples.count) { index in
-      encoded[sequence: index] = model.encoder.finalNorm(encoded[sequence: index])
+    switch model {
+    case let model as SwitchTransformers:
+      let encoded = try run(
+        LayerStack(
+          model.encoder,
+          name: "encoder",
+          inputs,
+          usable: inputs.flatMap { $0.map { !isSentinel($0) } }
+        ),
+        store
+      )
+      workers.forEach(samples.count) { index in
+        encoded[sequence: index] = model.encoder.finalNorm(encoded[sequence: index])
+      }
+      // The position of a token predicts the label at the same index.
+      let decoder = LayerStack(
+        model.decoder,
+        name: "decoder",
+        samples.map { model.decoderInput(for: $0.labels) },
+        usable: samples.flatMap { $0.labels.map { !isSentinel($0) } },
+        encoded: encoded
+      )
+      _ = try run(decoder, store)
+    case let model as DecoderModel:
+      try requireContext(inputs)
+      _ = try run(LayerStack(model, inputs), store)
+    default: preconditionFailure("There are no other models")
     }
-    // The position of a token predicts the label at the same index.
-    let decoderMask = samples.flatMap { $0.labels.map { !isSentinel($0) } }
-    _ = try runStack(
-      model.decoder,
-      ids: samples.map { model.decoderInput(for: $0.labels) },
-      usable: decoderMask,
-      encoded: encoded,
-      name: "decoder",
-      store
-    )
   }
 
-  private func runStack(
-    _ stack: SwitchStack,
-    ids: [[Int]],
-    usable: [Bool],
-    encoded: HiddenStates?,
-    name: String,
+  private func requireContext(_ inputs: [[Int]]) throws(InputError) {
+    for (index, ids) in inputs.enumerated() where ids.count > model.contextLength {
+      throw InputError(
+        .invalidValue,
+        at: "calibration sequence \(index)",
+        expected: "at most \(model.contextLength) tokens, the model's context",
+        found: "\(ids.count)",
+        remedy: "Cut the sequences shorter"
+      )
+    }
+  }
+
+  private func run(
+    _ stack: LayerStack,
     _ store: (CompressedLayer) throws(InputError) -> Void
   ) throws(InputError) -> HiddenStates {
-    let states = HiddenStates(lengths: ids.map(\.count), columns: model.configuration.modelSize)
-    try workers.forEach(ids.count) { (index) throws(InputError) in
-      states[sequence: index] = try stack.embed(ids[index])
+    let states = HiddenStates(lengths: stack.lengths, columns: model.modelSize)
+    let count = stack.lengths.count
+    try workers.forEach(count) { (sequence) throws(InputError) in
+      states[sequence: sequence] = try stack.embed(sequence)
     }
     for (index, layer) in stack.layers.enumerated() {
-      try attend(states, layer: layer, stack: stack, encoded: encoded)
-      try states.requireFinite(in: "\(name) layer \(index + 1)")
+      let name = "\(stack.name) \(index + 1)"
+      try workers.forEach(count) { (sequence) throws(InputError) in
+        var x = states[sequence: sequence]
+        try stack.attend(&x, index, sequence)
+        states[sequence: sequence] = x
+      }
+      try states.requireFinite(in: name)
       switch layer.network {
       case .dense:
-        try workers.forEach(ids.count) { (index) throws(InputError) in
-          var (x, scratch) = (states[sequence: index], LayerScratch())
+        try workers.forEach(count) { (sequence) throws(InputError) in
+          var (x, scratch) = (states[sequence: sequence], LayerScratch())
           try layer.feedForward(&x, scratch: &scratch)
-          states[sequence: index] = x
+          states[sequence: sequence] = x
         }
       case .sparse(let experts):
-        let task = "\(name) layer \(index + 1) of \(stack.layers.count)"
-        try store(
-          compress(experts, norm: layer.networkNorm, states: states, usable: usable, task: task)
+        let routes = route(experts, norm: layer.networkNorm, states)
+        let task = "\(name) of \(stack.layers.count)"
+        let (compressed, result) = try compress(
+          experts,
+          calibration(experts, norm: layer.networkNorm, states, routes, usable: stack.usable),
+          task: task
         )
+        try store(result)
+        try run(compressed, norm: layer.networkNorm, states, routes)
       }
     }
     return states
   }
 
-  private func attend(
+  /// Where all tokens go; a sequence at a time, since an expert's capacity may count per sequence.
+  private func route(
+    _ experts: MixtureOfExperts,
+    norm: RMSNorm,
+    _ states: HiddenStates
+  ) -> Routes {
+    let parts = workers.map(states.sequences.count) { index in
+      experts.route(norm(states[sequence: index]))
+    }
+    var routes = Routes(experts: experts.experts.count)
+    for (part, sequence) in zip(parts, states.sequences) {
+      routes.append(part, offset: sequence.lowerBound)
+    }
+    return routes
+  }
+
+  /// The inputs, and their weights, that each expert is calibrated on, made when they are needed.
+  private func calibration(
+    _ experts: MixtureOfExperts,
+    norm: RMSNorm,
     _ states: HiddenStates,
-    layer: SwitchLayer,
-    stack: SwitchStack,
-    encoded: HiddenStates?
-  ) throws(InputError) {
-    try workers.forEach(states.sequences.count) { (index) throws(InputError) in
-      let length = states.sequences[index].count
-      var (x, cache, scratch) = (states[sequence: index], KeyValueCache(), LayerScratch())
-      let encoder = try encoded.map { (encoded) throws(InputError) in
-        try layer.encoderCache(encoded[sequence: index])
+    _ routes: Routes,
+    usable: [Bool]
+  ) -> @Sendable (_ expert: Int) -> CalibrationInputs {
+    let perToken = experts.expertsPerToken
+    let cap = options.tokenCap * states.tokens * perToken / max(1, experts.experts.count)
+    return { index in
+      if index < routes.choices.count {
+        let choices = routes.choices[index].prefix(cap).filter { usable[$0.token] }
+        return CalibrationInputs(
+          states: norm(states.gather(choices.map(\.token))),
+          weights: choices.map(\.weight)
+        )
       }
-      try layer.attend(
-        &x,
-        cache: &cache,
-        encoder: encoder ?? nil,
-        bias: stack.bias(queries: 0..<length, keys: length),
-        scratch: &scratch
-      )
-      states[sequence: index] = x
+      // The shared expert sees every token: as many of them, spread evenly, as any other may.
+      let all = usable.indices.filter { usable[$0] }
+      let step = max(1, all.count / max(1, cap))
+      let x = norm(states.gather(stride(from: 0, to: all.count, by: step).map { all[$0] }))
+      return CalibrationInputs(states: x, weights: experts.shared?.weights(x) ?? [])
     }
   }
 
-  /// Routes all tokens, compresses the layer's experts and adds what they then compute.
+  /// Compresses the layer's experts, and the shared one if that is wanted.
+  ///
+  /// - Returns: the layer as it will run, and as it is stored.
   private func compress(
-    _ experts: SwitchExperts,
-    norm: RMSNorm,
-    states: HiddenStates,
-    usable: [Bool],
+    _ experts: MixtureOfExperts,
+    _ calibration: @Sendable (_ expert: Int) -> CalibrationInputs,
     task: String
-  ) throws(InputError) -> CompressedLayer {
-    let routes = workers.map(states.sequences.count) { index in
-      experts.router(norm(states[sequence: index]))
+  ) throws(InputError) -> (MixtureOfExperts, CompressedLayer) {
+    var networks = experts.experts
+    if options.compressesSharedExperts, let shared = experts.shared?.network {
+      networks.append(shared)
     }
-    var tokens = [[Int]](repeating: [], count: experts.experts.count)
-    for (token, expert) in routes.flatMap(\.experts).enumerated() {
-      if let expert { tokens[expert].append(token) }
-    }
-    let probabilities = routes.flatMap(\.probabilities)
-    let cap = options.tokenCap * states.tokens / experts.experts.count
     let compress = ExpertCompressor(options: options)
-    let (allTokens, progress) = (tokens, progress)
-    let count = Counter()
-    let results = try workers.map(experts.experts.count) {
+    let (all, progress, count) = (networks, progress, Counter())
+    let results = try workers.map(all.count) {
       (index) throws(InputError) -> (ExpertCompressor.Result, Int) in
-      let mine = allTokens[index]
-      let inputs = norm(states.gather(mine))
-      let calibration = mine.indices.prefix(cap).filter { usable[mine[$0]] }
-      let result = try compress(
-        experts.experts[index],
-        name: "\(experts.name).experts.expert_\(index)",
-        inputs: inputs.gathering(calibration)
-      )
-      // All of the expert's tokens go on with what the compressed expert gives.
-      states.add(
-        try result.expert(inputs),
-        times: mine.map { probabilities[$0] },
-        to: mine
-      )
-      count.add { progress(ProgressReport(task, $0, of: allTokens.count, "experts")) }
-      return (result, calibration.count)
+      let inputs = calibration(index)
+      let result = try compress(all[index], inputs)
+      count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
+      return (result, inputs.states.rows)
     }
-    return CompressedLayer(
-      name: experts.name,
-      experts: results.map(\.0.parts),
-      tokens: results.map(\.1)
+    var compressed = experts
+    for (index, (result, _)) in results.enumerated() {
+      if index < experts.experts.count {
+        compressed.experts[index] = result.expert
+      } else {
+        compressed.shared?.network = result.expert
+      }
+    }
+    return (
+      compressed,
+      CompressedLayer(
+        name: experts.name,
+        experts: results.map(\.0.parts),
+        tokens: results.map(\.1)
+      )
     )
+  }
+
+  /// Adds to all states what the compressed experts make of them.
+  private func run(
+    _ experts: MixtureOfExperts,
+    norm: RMSNorm,
+    _ states: HiddenStates,
+    _ routes: Routes
+  ) throws(InputError) {
+    try workers.forEachChunk(of: states.tokens, by: Self.batch) { (tokens) throws(InputError) in
+      let outputs = try experts(norm(states.rows(tokens)), routes.tokens(tokens))
+      states.add(outputs, from: tokens.lowerBound)
+    }
   }
 }
 

@@ -4,6 +4,14 @@ import Models
 import Quantization
 import Tensors
 
+/// What an expert is calibrated on.
+struct CalibrationInputs: Sendable {
+  /// Its tokens after the layer's norm, `[tokens, modelSize]`.
+  var states: Matrix
+  /// The factor that its output gets for each of them.
+  var weights: [Float]
+}
+
 /// Compresses one expert from the tokens that reach it.
 struct ExpertCompressor: Sendable {
   let options: CompressionOptions
@@ -35,30 +43,23 @@ struct ExpertCompressor: Sendable {
   }
 
   /// Compresses `expert`.
-  ///
-  /// - Parameters:
-  ///   - name: the expert's name in the checkpoint.
-  ///   - inputs: its calibration tokens after the layer's norm, `[tokens, modelSize]`.
-  func callAsFunction(_ expert: FeedForward, name: String, inputs: Matrix) throws(InputError)
+  func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    var inputHessian = Hessian(size: inputs.columns)
-    inputHessian.add(inputs)
+    let inputs = calibration.states
+    let inputHessian = hessian(of: inputs, calibration.weights)
     var quantized: [Quantized] = []
-    for (linear, matrixName) in zip(expert.input, expert.inputNames) {
-      quantized.append(
-        try quantize(linear, name: "\(name).\(matrixName)", hessian: inputHessian)
-      )
+    for (linear, name) in zip(expert.input, expert.names) {
+      quantized.append(try quantize(linear, name: name, hessian: inputHessian))
     }
-    var innerHessian = Hessian(size: expert.output.columns)
-    innerHessian.add(try innerInputs(of: expert, quantized, inputs))
+    let inner = try innerInputs(of: expert, quantized, inputs)
     let output = try quantize(
       expert.output,
-      name: "\(name).\(FeedForward.outputName)",
-      hessian: innerHessian
+      name: expert.names[expert.input.count],
+      hessian: hessian(of: inner, calibration.weights)
     )
     quantized.append(output)
-    reorderNeurons(&quantized)
+    if expert.canReorderNeurons { reorderNeurons(&quantized) }
 
     var result = Result(parts: [], expert: expert)
     for part in quantized { result.parts.append(try encode(part)) }
@@ -71,6 +72,15 @@ struct ExpertCompressor: Sendable {
       }
     }
     return result
+  }
+
+  /// The Hessian of `inputs`, each as it is or, if that is wanted, times its weight.
+  private func hessian(of inputs: Matrix, _ weights: [Float]) -> Hessian {
+    var hessian = Hessian(size: inputs.columns)
+    var inputs = inputs
+    if options.weightsTokens { inputs.multiplyRows(by: weights) }
+    hessian.add(inputs)
+    return hessian
   }
 
   /// What the output matrix is calibrated on: the inner states of the expert as it was, both Hessians

@@ -30,14 +30,7 @@ final class HiddenStates: @unchecked Sendable {
 
   /// The states of one sequence.
   subscript(sequence index: Int) -> Matrix {
-    get {
-      let range = sequences[index]
-      return Matrix(
-        rows: range.count,
-        columns: columns,
-        elements: Array(states[range.lowerBound * columns..<range.upperBound * columns])
-      )
-    }
+    get { rows(sequences[index]) }
     set {
       let first = sequences[index].lowerBound * columns
       for (offset, value) in newValue.elements.enumerated() { states[first + offset] = value }
@@ -67,12 +60,17 @@ final class HiddenStates: @unchecked Sendable {
     }
   }
 
-  /// Adds `factors[i]` times row `i` of `values` to the state of `tokens[i]`.
-  func add(_ values: Matrix, times factors: [Float], to tokens: [Int]) {
-    for (row, token) in tokens.enumerated() {
-      for column in 0..<columns {
-        states[token * columns + column] += values[row, column] * factors[row]
-      }
-    }
+  /// The states of the tokens `range`.
+  func rows(_ range: Range<Int>) -> Matrix {
+    Matrix(
+      rows: range.count,
+      columns: columns,
+      elements: Array(states[range.lowerBound * columns..<range.upperBound * columns])
+    )
+  }
+
+  /// Adds the rows of `values` to the states of the tokens from `first` on.
+  func add(_ values: Matrix, from first: Int) {
+    for (offset, value) in values.elements.enumerated() { states[first * columns + offset] += value }
   }
 }

@@ -7,22 +7,23 @@ import Tokenization
 ///
 /// A `.jsonl` file has one JSON object a line: ready ids, `{"input_ids": […], "labels": […]}`, which
 /// are used exactly as they are (other keys are ignored), or `{"text": "…"}`. A `.txt` file is one
-/// text. Texts are tokenized and span-corrupted, see `SpanCorruption`.
+/// text. Texts are tokenized and made into samples as the model needs them, see `SampleForm`; ready
+/// ids for a model that continues its input need no labels.
 public enum Corpus {
   /// The samples of `file`, in the order of the file.
   ///
   /// - Parameters:
   ///   - file: A `.jsonl` or `.txt` file.
+  ///   - form: What becomes of texts.
   ///   - vocabularySize: The model's; all ids are in `0..<vocabularySize`.
-  ///   - seed: Which spans are corrupted depends on this and the file only.
   ///   - limit: At most so many samples, the first ones; all if nil.
   ///   - tokenizer: Gives the model's tokenizer; called once, and only if there is text.
   /// - Throws: `InputError` if the file cannot be read or is malformed, naming the line; if it has no
   ///   sample; if the tokenizer does not belong to the model; and what `tokenizer` throws.
   public static func load(
     _ file: URL,
+    as form: SampleForm,
     vocabularySize: Int,
-    seed: UInt64,
     limit: Int? = nil,
     tokenizer: () throws(InputError) -> Tokenizer
   ) throws(InputError) -> [Sample] {
@@ -36,7 +37,7 @@ public enum Corpus {
       )
     }
     let contents = try MappedFile(path: file.path).bytes
-    var texts = TextSampler(vocabularySize: vocabularySize, seed: seed)
+    var texts = TextSampler(form, vocabularySize: vocabularySize, limit: limit)
     var samples: [Sample] = []
     switch file.pathExtension {
     case "txt":
@@ -46,11 +47,11 @@ public enum Corpus {
       samples = try texts.samples(text, tokenizer)
     case "jsonl":
       try forEachLine(of: contents, in: file) { line, place throws(InputError) in
-        switch try CorpusLine(line, at: place, vocabularySize: vocabularySize) {
+        switch try CorpusLine(line, form, at: place, vocabularySize: vocabularySize) {
         case .ready(let sample): samples.append(sample)
         case .text(let text): samples += try texts.samples(text, tokenizer)
         }
-        return samples.count < limit
+        return samples.count < limit && !texts.isFull
       }
     default:
       throw InputError(
@@ -60,6 +61,7 @@ public enum Corpus {
         found: file.pathExtension.isEmpty ? "no extension" : ".\(file.pathExtension)"
       )
     }
+    samples += texts.rest()
     guard !samples.isEmpty else {
       throw InputError(
         .invalidValue,
@@ -88,43 +90,5 @@ public enum Corpus {
       start = end + 1
       number += 1
     }
-  }
-}
-
-/// Makes samples of texts; gets the tokenizer when the first one comes.
-private struct TextSampler {
-  private let vocabularySize: Int
-  private var generator: SeededGenerator
-  private var tools: (tokenizer: Tokenizer, corruption: SpanCorruption)?
-
-  init(vocabularySize: Int, seed: UInt64) {
-    self.vocabularySize = vocabularySize
-    generator = SeededGenerator(seed: seed)
-  }
-
-  mutating func samples(
-    _ text: String,
-    _ tokenizer: () throws(InputError) -> Tokenizer
-  ) throws(InputError) -> [Sample] {
-    let tools = if let tools { tools } else { try makeTools(tokenizer) }
-    self.tools = tools
-    let tokens = tools.tokenizer.encode(text, addingSpecialTokens: false)
-    return tools.corruption.samples(tokens, using: &generator)
-  }
-
-  private func makeTools(
-    _ makeTokenizer: () throws(InputError) -> Tokenizer
-  ) throws(InputError) -> (tokenizer: Tokenizer, corruption: SpanCorruption) {
-    let tokenizer = try makeTokenizer()
-    guard tokenizer.vocabularyCount <= vocabularySize else {
-      throw InputError(
-        .invalidValue,
-        at: "the tokenizer",
-        expected: "at most the model's \(vocabularySize) tokens",
-        found: "\(tokenizer.vocabularyCount): it does not belong to the model",
-        remedy: "Use the tokenizer files that the model came with"
-      )
-    }
-    return (tokenizer, try SpanCorruption(tokenizer))
   }
 }

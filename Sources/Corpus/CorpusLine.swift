@@ -18,7 +18,15 @@ enum CorpusLine {
   }
 
   /// The content of the line `bytes`, found at `place`; ids are checked against `vocabularySize`.
-  init(_ bytes: Data, at place: String, vocabularySize: Int) throws(InputError) {
+  ///
+  /// Labels of a model that continues its input stand at the positions of the tokens themselves, as in
+  /// Hugging Face transformers.
+  init(
+    _ bytes: Data,
+    _ form: SampleForm,
+    at place: String,
+    vocabularySize: Int
+  ) throws(InputError) {
     guard bytes.contains(where: { !Self.blanks.contains($0) }) else {
       throw InputError(
         .malformed,
@@ -34,16 +42,44 @@ enum CorpusLine {
     case (let inputIDs?, let labels?, _):
       try Self.check(inputIDs, "input_ids", ignoring: nil, vocabularySize, at: place)
       try Self.check(labels, "labels", ignoring: Sample.ignoredLabel, vocabularySize, at: place)
-      self = .ready(Sample(inputIDs: inputIDs, labels: labels))
+      self = .ready(try Self.sample(inputIDs, labels, form, at: place))
+    case (let inputIDs?, nil, _):
+      guard case .windows = form else {
+        throw Self.incomplete(found: "no labels", at: place)
+      }
+      try Self.check(inputIDs, "input_ids", ignoring: nil, vocabularySize, at: place)
+      self = .ready(Sample(continuing: inputIDs))
     case (nil, nil, let text?): self = .text(text)
-    case (let inputIDs, let labels, _):
+    case (nil, let labels, _):
+      throw Self.incomplete(found: labels == nil ? "neither" : "no input_ids", at: place)
+    }
+  }
+
+  private static func incomplete(found: String, at place: String) -> InputError {
+    InputError(
+      .malformed,
+      at: place,
+      expected: "both input_ids and labels, or text",
+      found: found
+    )
+  }
+
+  private static func sample(
+    _ inputIDs: [Int],
+    _ labels: [Int],
+    _ form: SampleForm,
+    at place: String
+  ) throws(InputError) -> Sample {
+    guard case .windows = form else { return Sample(inputIDs: inputIDs, labels: labels) }
+    guard inputIDs.count == labels.count else {
       throw InputError(
         .malformed,
         at: place,
-        expected: "both input_ids and labels, or text",
-        found: inputIDs != nil ? "no labels" : labels != nil ? "no input_ids" : "neither"
+        expected: "as many labels as input_ids",
+        found: "\(labels.count) and \(inputIDs.count)"
       )
     }
+    return Sample(inputIDs: inputIDs, labels: labels.dropFirst() + [Sample.ignoredLabel])
   }
 
   private static let blanks: Set<UInt8> = [0x20, 0x09, 0x0d]

@@ -25,7 +25,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
   ///
   /// - Throws: `InputError` if no label counts, an id is out of range, or weights are damaged.
   public static func run(
-    _ model: SwitchTransformers,
+    _ model: any LanguageModel,
     on samples: [Sample],
     workers: Workers,
     progress: @escaping ProgressReport.Handler
@@ -62,11 +62,11 @@ public struct Evaluation: Codable, Sendable, Equatable {
 
   /// `−log softmax(logits)[label]` at each position whose label is not −100.
   private static func losses(
-    _ model: SwitchTransformers,
+    _ model: any LanguageModel,
     _ sample: Sample
   ) throws(InputError) -> [Double] {
     let labels = sample.labels
-    let vocabulary = 0..<model.configuration.vocabularySize
+    let vocabulary = 0..<model.vocabularySize
     for (row, label) in labels.enumerated()
     where label != Sample.ignoredLabel && !vocabulary.contains(label) {
       throw InputError(
@@ -77,7 +77,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
         remedy: "The data was tokenized for another model"
       )
     }
-    let states = try model.decode(input: sample.inputIDs, labels: labels)
+    let states = try model.states(input: sample.inputIDs, labels: labels)
     var losses: [Double] = []
     for first in stride(from: 0, to: labels.count, by: block) {
       let rows = (first..<min(labels.count, first + block)).filter {

@@ -8,7 +8,7 @@ public struct Generator: Sendable {
   public struct Result: Sendable {
     /// Ids in order, the end of the sequence included if it was reached.
     public var tokens: [Int]
-    /// Seconds for the encoder to read the input.
+    /// Seconds to read the input.
     public var secondsPrompt: Double
     /// Seconds to write the tokens.
     public var secondsTokens: Double
@@ -18,11 +18,11 @@ public struct Generator: Sendable {
     }
   }
 
-  private let model: SwitchTransformers
+  private let model: any LanguageModel
   private var sampler: Sampler
 
   /// A generator for `model`.
-  public init(_ model: SwitchTransformers, sampler: Sampler = Sampler()) {
+  public init(_ model: any LanguageModel, sampler: Sampler = Sampler()) {
     self.model = model
     self.sampler = sampler
   }
@@ -45,15 +45,14 @@ public struct Generator: Sendable {
       )
     }
     let start = ContinuousClock.now
-    var session = try SwitchSession(model, encoded: model.encode(input))
+    var (session, logits) = try model.begin(input)
     let begin = ContinuousClock.now
     var tokens: [Int] = []
-    var next = model.configuration.decoderStart
     while tokens.count < limit {
-      let logits = try session.advance([next])
-      next = sampler.choose(logits)
+      let next = sampler.choose(logits)
       tokens.append(next)
-      if !onToken(next) || model.configuration.endOfSequence.contains(next) { break }
+      if !onToken(next) || model.endOfSequence.contains(next) || tokens.count == limit { break }
+      logits = try session.advance([next])
     }
     return Result(
       tokens: tokens,

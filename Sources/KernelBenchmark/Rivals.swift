@@ -64,8 +64,7 @@ struct Rivals {
     guard tokens > 1 else {
       for matrix in plain {
         KernelSet.active.multiplyBF16(
-          [matrix],
-          rows: rows,
+          [BFloat16Rows(matrix, count: rows)],
           columns: columns,
           x,
           into: &y,

@@ -1,44 +1,57 @@
 import CKernels
 import Tensors
 
+/// Rows of bfloat16 numbers, little-endian.
+public struct BFloat16Rows: Sendable {
+  /// The numbers, `[rows, columns]`.
+  let bytes: ByteView
+  /// How many rows there are.
+  let count: Int
+
+  /// `count` rows in `bytes`.
+  public init(_ bytes: ByteView, count: Int) {
+    self.bytes = bytes
+    self.count = count
+  }
+}
+
 extension KernelSet {
   /// Multiplies one token with matrices of bfloat16 numbers as if each lay below the one before:
-  /// `y[m · rows + r] = Σ_c w_m[r, c] · x[c]`, in float32.
+  /// `y[r] = Σ_c w[r, c] · x[c]` over the rows `r` of all of them, in float32.
   ///
   /// - Parameters:
-  ///   - weights: the matrices, `[rows, columns]` each, little-endian.
-  ///   - rows: of each matrix.
+  ///   - matrices: of the same number of columns.
   ///   - x: `[columns]`
-  ///   - y: `[matrices, rows]`
+  ///   - y: room for the rows of all matrices.
   ///   - workers: all rows are divided between them in one loop.
   public func multiplyBF16(
-    _ weights: [ByteView],
-    rows: Int,
+    _ matrices: [BFloat16Rows],
     columns: Int,
     _ x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>,
     workers: Workers = Workers(count: 1)
   ) {
-    precondition(weights.allSatisfy { $0.count >= 2 * rows * columns })
-    let all = weights.count * rows
+    precondition(matrices.allSatisfy { $0.bytes.count >= 2 * $0.count * columns })
+    let all = matrices.reduce(0) { $0 + $1.count }
     // The tokens are read once for every row: not across cache lines.
     withUnsafeTemporaryAllocation(byteCount: 4 * columns, alignment: 64) { copy in
       copy.copyMemory(from: UnsafeRawBufferPointer(start: x, count: 4 * columns))
       guard let aligned = copy.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
       let (input, output) = (Shared(UnsafePointer(aligned)), Shared(y))
       workers.forEachChunk(of: all, by: (all + workers.count - 1) / workers.count) { range in
-        var first = range.lowerBound
-        while first < range.upperBound {
-          let (matrix, row) = first.quotientAndRemainder(dividingBy: rows)
-          let count = min(range.upperBound - first, rows - row)
-          table.pointee.bf16_matvec(
-            weights[matrix].base + 2 * row * columns,
-            count,
-            columns,
-            input.value,
-            output.value + first
-          )
-          first += count
+        var start = 0
+        for matrix in matrices {
+          let rows = range.clamped(to: start..<start + matrix.count)
+          if !rows.isEmpty {
+            table.pointee.bf16_matvec(
+              matrix.bytes.base + 2 * (rows.lowerBound - start) * columns,
+              rows.count,
+              columns,
+              input.value,
+              output.value + rows.lowerBound
+            )
+          }
+          start += matrix.count
         }
       }
     }

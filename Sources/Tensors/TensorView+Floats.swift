@@ -31,6 +31,33 @@ extension TensorView {
     }
   }
 
+  /// Writes the `count` elements `first`, `first + step`, … as float32, exactly, to `out`.
+  ///
+  /// - Precondition: `isFloatingPoint`, and all of them lie within `0..<self.count`.
+  public func expandElements(
+    from first: Int,
+    step: Int,
+    count: Int,
+    into out: UnsafeMutablePointer<Float>
+  ) {
+    precondition(first >= 0 && first + (count - 1) * step < self.count)
+    let size = elementType.byteCount
+    let base = bytes.base + first * size
+    switch elementType {
+    case .bf16:
+      for index in 0..<count {
+        let bits = (base + index * step * size).loadUnaligned(as: UInt16.self)
+        out[index] = Float(bfloat16BitPattern: UInt16(littleEndian: bits))
+      }
+    case .f16: for index in 0..<count { qmoe_f16_to_f32(base + index * step * size, out + index, 1) }
+    case .f32:
+      for index in 0..<count {
+        out[index] = (base + index * step * size).loadUnaligned(as: Float.self)
+      }
+    default: preconditionFailure("\(elementType) is not converted to float32")
+    }
+  }
+
   /// All elements as float32.
   ///
   /// - Throws: `InputError` if the tensor holds integers or 8-bit floats, or a value that is not

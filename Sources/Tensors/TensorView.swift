@@ -34,4 +34,34 @@ public struct TensorView: Sendable {
 
   /// File and tensor, as messages name them.
   public var place: String { "\(file): tensor '\(name)'" }
+
+  /// What lies at `index` of the first dimension: a tensor of the other dimensions.
+  ///
+  /// - Precondition: there is a first dimension, and `index` lies in it.
+  public func element(_ index: Int) -> TensorView {
+    precondition(shape.first.map { (0..<$0).contains(index) } ?? false)
+    let size = bytes.count / shape[0]
+    return TensorView(
+      name: "\(name)[\(index)]",
+      elementType: elementType,
+      shape: Array(shape.dropFirst()),
+      bytes: bytes[index * size..<(index + 1) * size],
+      file: file
+    )
+  }
+
+  /// The indices `range` of the first dimension.
+  ///
+  /// - Precondition: they lie in it.
+  public func elements(_ range: Range<Int>) -> TensorView {
+    precondition(range.lowerBound >= 0 && range.upperBound <= shape[0])
+    let size = bytes.count / max(1, shape[0])
+    return TensorView(
+      name: "\(name)[\(range.lowerBound)..<\(range.upperBound)]",
+      elementType: elementType,
+      shape: [range.count] + shape.dropFirst(),
+      bytes: bytes[range.lowerBound * size..<range.upperBound * size],
+      file: file
+    )
+  }
 }

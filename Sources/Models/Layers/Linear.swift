@@ -15,6 +15,10 @@ public struct Linear: Sendable {
   public enum Storage: Sendable {
     /// Numbers as in the checkpoint.
     case plain(TensorView)
+    /// Rows that do not lie one after another in their tensor.
+    case scattered(ScatteredRows)
+    /// 4-bit floats with a scale for each 32 of a row.
+    case mxfp4(MXFP4Rows)
     /// Codes, decoded as they are used.
     case compressed(CompressedMatrix)
   }
@@ -26,8 +30,8 @@ public struct Linear: Sendable {
   /// The weights.
   public let storage: Storage
   let execution: Execution
-  /// The bytes of bfloat16 weights, as their kernel takes them; empty for all others.
-  let bfloat16: [ByteView]
+  /// bfloat16 weights, as their kernel takes them; `nil` for all others.
+  let bfloat16: BFloat16Rows?
   /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
   private let rowOrder: [Int]?
 
@@ -40,7 +44,8 @@ public struct Linear: Sendable {
     rows = tensor.rowCount
     columns = tensor.rowLength
     storage = .plain(tensor)
-    bfloat16 = tensor.elementType == .bf16 ? [tensor.bytes] : []
+    bfloat16 =
+      tensor.elementType == .bf16 ? BFloat16Rows(tensor.bytes, count: tensor.rowCount) : nil
     rowOrder = nil
   }
 
@@ -49,8 +54,26 @@ public struct Linear: Sendable {
     self.execution = execution
     (rows, columns) = matrix.size
     storage = .compressed(matrix)
-    bfloat16 = []
+    bfloat16 = nil
     rowOrder = matrix.rowOrder
+  }
+
+  /// A matrix whose rows are scattered over a tensor.
+  init(_ rows: ScatteredRows, execution: Execution) {
+    self.execution = execution
+    (self.rows, columns) = (rows.count, rows.columns)
+    storage = .scattered(rows)
+    bfloat16 = nil
+    rowOrder = nil
+  }
+
+  /// A matrix of 4-bit floats.
+  init(_ rows: MXFP4Rows, execution: Execution) {
+    self.execution = execution
+    (self.rows, columns) = (rows.count, rows.columns)
+    storage = .mxfp4(rows)
+    bfloat16 = nil
+    rowOrder = nil
   }
 
   /// Multiplies every row of `x`, `[tokens, columns]`, with the weights: `[tokens, rows]`.
@@ -86,12 +109,12 @@ public struct Linear: Sendable {
     let tokens = x.rows
     let workers = execution.workers(for: tokens * rows * columns)
     switch storage {
-    case .plain where !bfloat16.isEmpty && tokens == 1:
+    case .plain where tokens == 1:
+      guard let bfloat16 else { return false }
       x.elements.withUnsafeBufferPointer { x in
         guard let x = x.baseAddress else { return }
         KernelSet.active.multiplyBF16(
-          bfloat16,
-          rows: rows,
+          [bfloat16],
           columns: columns,
           x,
           into: out,
@@ -160,6 +183,8 @@ public struct Linear: Sendable {
   {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
+    case .scattered(let rows): rows.expand(range, into: out)
+    case .mxfp4(let rows): rows.expand(range, into: out)
     case .compressed(let matrix): try matrix.expand(range, into: out)
     }
   }

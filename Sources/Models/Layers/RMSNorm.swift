@@ -25,15 +25,25 @@ public struct RMSNorm: Sendable {
   /// As `callAsFunction`, into a matrix whose storage is used again.
   func normalise(_ x: Matrix, into y: inout Matrix) {
     y.refill(rows: x.rows, columns: x.columns) { out in
-      for row in 0..<x.rows {
-        let input = x[row: row]
-        // Squares are summed in double: one rounding, and no dependence on the summation order.
-        let square = input.reduce(0.0) { $0 + Double($1) * Double($1) }
-        let factor = 1 / (Float(square / Double(x.columns)) + epsilon).squareRoot()
-        for (column, value) in input.enumerated() {
-          out[row * x.columns + column] = value * factor * gain[column]
+      x.elements.withUnsafeBufferPointer { x_ in
+        guard let input = x_.baseAddress else { return }
+        for row in 0..<x.rows {
+          normalise(input + row * x.columns, into: out + row * x.columns)
         }
       }
+    }
+  }
+
+  /// Normalises the numbers at `x`, as many as there are gains, into those at `y`, which may be the
+  /// same.
+  @inline(__always)
+  func normalise(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
+    // Squares are summed in double: one rounding, and no dependence on the summation order.
+    var square = 0.0
+    for column in 0..<gain.count { square += Double(x[column]) * Double(x[column]) }
+    let factor = 1 / (Float(square / Double(gain.count)) + epsilon).squareRoot()
+    gain.withUnsafeBufferPointer { gain in
+      for column in 0..<gain.count { y[column] = x[column] * factor * gain[column] }
     }
   }
 }

@@ -28,7 +28,7 @@ public struct SwitchTransformers: Sendable {
     decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
     let headNames =
       configuration.tiesEmbeddings
-      ? [decoder.embedding.name] : ["lm_head.weight", "decoder.lm_head.weight"]
+      ? [decoder.embeddingName] : ["lm_head.weight", "decoder.lm_head.weight"]
     head = try weights.linear(
       headNames.first(where: weights.checkpoint.contains) ?? headNames[0],
       rows: configuration.vocabularySize,
@@ -57,14 +57,6 @@ public struct SwitchTransformers: Sendable {
     [configuration.decoderStart] + labels.dropLast().map { $0 == -100 ? configuration.padding : $0 }
   }
 
-  /// The decoder's states at each position of `decoderInput(for: labels)`, `[labels, modelSize]`.
-  ///
-  /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
-  public func decode(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
-    var session = try SwitchSession(self, encoded: encode(input))
-    return try session.read(decoderInput(for: labels))
-  }
-
   /// Logits of the decoder's states `[tokens, modelSize]`: `[tokens, vocabularySize]`.
   ///
   /// - Throws: `InputError` if one is not finite, or compressed weights are damaged.
@@ -75,20 +67,33 @@ public struct SwitchTransformers: Sendable {
       // TensorFlow's transformer.
       x *= 1 / Float(configuration.modelSize).squareRoot()
     }
-    let logits = try head(x)
-    // The bits of a magnitude are largest if it is infinite or none; the loop has no branches.
-    let largest = logits.elements.reduce(0 as UInt32) { max($0, $1.magnitude.bitPattern) }
-    if largest >= Float.infinity.bitPattern,
-      let index = logits.elements.firstIndex(where: { !$0.isFinite })
-    {
-      throw InputError(
-        .invalidValue,
-        at: "logits after token \(index / logits.columns)",
-        expected: "finite numbers",
-        found: "\(logits.elements[index])",
-        remedy: "Run `qmoe verify` on the model's folder"
-      )
+    return try head.logits(x)
+  }
+}
+
+extension SwitchTransformers: LanguageModel {
+  public var vocabularySize: Int { configuration.vocabularySize }
+  public var modelSize: Int { configuration.modelSize }
+  /// Positions are relative: nothing limits them.
+  public var contextLength: Int { .max }
+  public var endOfSequence: [Int] { configuration.endOfSequence }
+  public var continuesInput: Bool { false }
+  public var mixtures: [MixtureOfExperts] {
+    (encoder.layers + decoder.layers).compactMap { layer in
+      if case .sparse(let experts) = layer.network { experts } else { nil }
     }
-    return logits
+  }
+
+  public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
+    var session = try SwitchSession(self, encoded: encode(input))
+    return try session.read(decoderInput(for: labels))
+  }
+
+  public func begin(_ prompt: [Int]) throws(InputError) -> (
+    session: any GenerationSession, logits: [Float]
+  ) {
+    var session = try SwitchSession(self, encoded: encode(prompt))
+    let logits = try session.advance([configuration.decoderStart])
+    return (session, logits)
   }
 }

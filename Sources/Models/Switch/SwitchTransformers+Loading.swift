@@ -19,14 +19,11 @@ extension SwitchTransformers {
 }
 
 extension SwitchConfiguration {
-  /// Name of the file that describes a model.
-  public static let fileName = "config.json"
-
   /// Reads `config.json` of `folder`.
   ///
   /// - Throws: `InputError` if it is missing, malformed, or tells of another architecture.
   public static func load(_ folder: URL) throws(InputError) -> SwitchConfiguration {
-    let path = folder.appending(path: fileName).path
+    let path = folder.appending(path: ModelLoader.configurationFile).path
     let json = try MappedFile(path: path).data
     struct Kind: Decodable { var model_type: String? }
     let kind: String?

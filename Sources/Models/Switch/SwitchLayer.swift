@@ -3,15 +3,7 @@ import Tensors
 
 /// One layer of the encoder or decoder: attention, then a feed-forward layer, each normalised before
 /// and added to its input.
-public struct SwitchLayer: Sendable {
-  /// The second half of a layer.
-  public enum Network: Sendable {
-    /// All tokens go through the same feed-forward layer.
-    case dense(FeedForward)
-    /// Each token goes to one of many experts.
-    case sparse(SwitchExperts)
-  }
-
+public struct SwitchLayer: ResidualLayer {
   let selfAttention: Attention
   let selfNorm: RMSNorm
   let crossAttention: (attention: Attention, norm: RMSNorm)?
@@ -52,7 +44,7 @@ public struct SwitchLayer: Sendable {
     networkNorm = try norm(last)
     network =
       isSparse
-      ? .sparse(try SwitchExperts("\(name).\(last).mlp", configuration, from: weights))
+      ? .sparse(try MixtureOfExperts("\(name).\(last).mlp", configuration, from: weights))
       : .dense(try FeedForward("\(name).\(last).mlp", configuration, from: weights))
   }
 
@@ -84,66 +76,47 @@ public struct SwitchLayer: Sendable {
   public func encoderCache(_ states: Matrix) throws(InputError) -> KeyValueCache? {
     try crossAttention?.attention.keysAndValues(states)
   }
-
-  /// The second half: adds to `x` what the feed-forward network makes of it. `x` holds the tokens of
-  /// one sequence, since an expert's capacity counts per sequence.
-  public func feedForward(_ x: inout Matrix, scratch: inout LayerScratch) throws(InputError) {
-    networkNorm.normalise(x, into: &scratch.normed)
-    switch network {
-    case .dense(let layer): try layer.run(&scratch)
-    case .sparse(let experts): try experts.run(&scratch)
-    }
-    x += scratch.output
-  }
 }
 
-/// A router and its experts.
-public struct SwitchExperts: Sendable {
-  /// Name in the checkpoint, up to `mlp`.
-  public let name: String
-  /// Chooses the expert of a token.
-  public let router: SwitchRouter
-  /// The experts by number.
-  public var experts: [FeedForward]
-
-  init(
+extension FeedForward {
+  /// The feed-forward layer, or the expert, below `name`.
+  fileprivate init(
     _ name: String,
     _ configuration: SwitchConfiguration,
     from weights: WeightSource
   ) throws(InputError) {
-    self.name = name
-    router = try SwitchRouter("\(name).router", configuration, from: weights.checkpoint)
-    experts = []
+    let isGated = configuration.activation == .gatedGELU
+    let names = (isGated ? ["wi_0", "wi_1"] : ["wi"]) + ["wo"]
+    try self.init(
+      names.map { "\(name).\($0).weight" },
+      model: configuration.modelSize,
+      inner: configuration.feedForwardSize,
+      activation: isGated ? .gatedGELU : .relu,
+      from: weights
+    )
+  }
+}
+
+extension MixtureOfExperts {
+  /// The router and the experts below `name`.
+  fileprivate init(
+    _ name: String,
+    _ configuration: SwitchConfiguration,
+    from weights: WeightSource
+  ) throws(InputError) {
+    var experts: [FeedForward] = []
     for index in 0..<configuration.experts {
       experts.append(
         try FeedForward("\(name).experts.expert_\(index)", configuration, from: weights)
       )
     }
-  }
-
-  /// Writes to `scratch.output` what the experts make of the tokens of one sequence, `scratch.normed`,
-  /// each times its routing probability; zero for tokens beyond an expert's capacity.
-  func run(_ scratch: inout LayerScratch) throws(InputError) {
-    let routes = router(scratch.normed)
-    // A single token needs no gathering.
-    if scratch.normed.rows == 1, let expert = routes.experts[0] {
-      try experts[expert].run(&scratch)
-      return scratch.output *= routes.probabilities[0]
-    }
-    let x = scratch.normed
-    var tokens: [Int: [Int]] = [:]
-    for (token, expert) in routes.experts.enumerated() {
-      if let expert { tokens[expert, default: []].append(token) }
-    }
-    var result = Matrix(rows: x.rows, columns: x.columns)
-    for (expert, tokens) in tokens.sorted(by: { $0.key < $1.key }) {
-      let output = try experts[expert](x.gathering(tokens))
-      for (row, token) in tokens.enumerated() {
-        for column in 0..<x.columns {
-          result[token, column] = output[row, column] * routes.probabilities[token]
-        }
-      }
-    }
-    scratch.output = result
+    self.init(
+      name,
+      router: .single(
+        try SwitchRouter("\(name).router", configuration, from: weights.checkpoint)
+      ),
+      experts: experts,
+      execution: weights.execution
+    )
   }
 }

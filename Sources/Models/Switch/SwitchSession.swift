@@ -2,7 +2,7 @@ import Diagnostics
 import Tensors
 
 /// One output in the making: the encoder's states and all keys and values so far.
-public struct SwitchSession: Sendable {
+public struct SwitchSession: GenerationSession {
   private let model: SwitchTransformers
   private let encoder: [KeyValueCache?]
   private var caches: [KeyValueCache]

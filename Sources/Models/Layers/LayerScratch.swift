@@ -7,14 +7,14 @@ public struct LayerScratch: Sendable {
   var normed = Matrix()
   /// Queries, keys and values side by side, where tokens attend to each other.
   var projected = Matrix()
-  /// Queries alone, where they attend to the encoder.
+  /// Queries alone.
   var queries = Matrix()
   /// Attention scores.
   var scores: [Float] = []
   /// What the heads found, side by side.
   var attended = Matrix()
-  /// The inner state of a feed-forward layer, and of a gated one the factors of the gate.
-  var (inner, factors) = (Matrix(), Matrix())
+  /// Of the dense network, or of each expert that works on the tokens.
+  var networks = [FeedForward.Scratch()]
   /// What the part gives, to be added to its input.
   var output = Matrix()
 

@@ -6,7 +6,7 @@ import Tensors
 public struct WeightSource: Sendable {
   /// The tensors.
   public let checkpoint: Checkpoint
-  private let execution: Execution
+  let execution: Execution
 
   /// Weights from `checkpoint`, multiplied as `execution` tells.
   public init(_ checkpoint: Checkpoint, execution: Execution = .exact) {

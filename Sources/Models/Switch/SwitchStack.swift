@@ -4,8 +4,7 @@ import Tensors
 /// The encoder or the decoder: its embedding, its layers, the position bias that they share, the last
 /// norm.
 public struct SwitchStack: Sendable {
-  /// One row per token id.
-  public let embedding: TensorView
+  private let embedding: Embedding
   /// The layers, first to last.
   public var layers: [SwitchLayer]
   let positionBias: RelativePositionBias
@@ -26,11 +25,12 @@ public struct SwitchStack: Sendable {
       configuration.tiesEmbeddings
       ? [shared, "\(own).embed_tokens.weight", "\(other).embed_tokens.weight"]
       : ["\(own).embed_tokens.weight", shared]
-    embedding = try weights.checkpoint.tensor(
+    embedding = try Embedding(
       embeddings.first(where: weights.checkpoint.contains) ?? shared,
-      shape: [configuration.vocabularySize, configuration.modelSize]
+      vocabulary: configuration.vocabularySize,
+      modelSize: configuration.modelSize,
+      from: weights.checkpoint
     )
-    try embedding.requireFloatingPoint()
     let count = isDecoder ? configuration.decoderLayers : configuration.encoderLayers
     let step = isDecoder ? configuration.decoderSparseStep : configuration.encoderSparseStep
     layers = []
@@ -64,23 +64,10 @@ public struct SwitchStack: Sendable {
   /// The embeddings of `ids`, `[ids, modelSize]`.
   ///
   /// - Throws: `InputError` if an id is out of range.
-  public func embed(_ ids: [Int]) throws(InputError) -> Matrix {
-    let vocabulary = 0..<embedding.rowCount
-    for (index, id) in ids.enumerated() where !vocabulary.contains(id) {
-      throw InputError(
-        .invalidValue,
-        at: "token \(index) of the input",
-        expected: "an id in \(vocabulary), the model's vocabulary",
-        found: "\(id)",
-        remedy: "The text was tokenized for another model"
-      )
-    }
-    return Matrix(rows: ids.count, columns: embedding.rowLength) { out in
-      for (row, id) in ids.enumerated() {
-        embedding.expandRows(id..<id + 1, into: out + row * embedding.rowLength)
-      }
-    }
-  }
+  public func embed(_ ids: [Int]) throws(InputError) -> Matrix { try embedding(ids) }
+
+  /// The name of the tensor that holds the embeddings.
+  var embeddingName: String { embedding.table.name }
 
   /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`.
   public func bias(queries: Range<Int>, keys: Int) -> PositionBias {

@@ -5,14 +5,6 @@ import Tensors
 /// The router of a sparse Switch layer: each token goes to the one expert that it finds most
 /// probable (Fedus et al., arXiv:2101.03961, section 2.1).
 public struct SwitchRouter: Sendable {
-  /// Where the tokens of one sequence go.
-  public struct Routes: Sendable {
-    /// The expert of each token; `nil` where the expert had no room left.
-    public var experts: [Int?]
-    /// Probability of that expert, the factor of its output.
-    public var probabilities: [Float]
-  }
-
   private let classifier: Matrix
   private let bias: [Float]?
   private let capacity: Int
@@ -46,9 +38,8 @@ public struct SwitchRouter: Sendable {
   /// The routes of the tokens of one sequence, `[tokens, modelSize]`, in order: an expert that has
   /// reached its capacity takes no more of them.
   public func callAsFunction(_ x: Matrix) -> Routes {
-    var routes = Routes(experts: [], probabilities: [])
+    var routes = Routes(experts: classifier.rows)
     let probabilities = probabilities(of: x)
-    var load = [Int](repeating: 0, count: classifier.rows)
     for row in 0..<x.rows {
       let probabilities = probabilities[row: row]
       // The first of equals wins, as in the reference.
@@ -57,9 +48,9 @@ public struct SwitchRouter: Sendable {
         best = expert
       }
       let expert = best - probabilities.startIndex
-      load[expert] += 1
-      routes.experts.append(load[expert] <= capacity ? expert : nil)
-      routes.probabilities.append(probabilities[best])
+      if routes.choices[expert].count < capacity {
+        routes.choices[expert].append(Routes.Choice(token: row, weight: probabilities[best]))
+      }
     }
     return routes
   }

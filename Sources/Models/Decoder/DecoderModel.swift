@@ -1,0 +1,96 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+/// A model that continues a text: a pile of layers of attention and feed-forward networks, some of
+/// them sparse. Computes in float32.
+///
+/// The model never changes once it is loaded, and its weights stay mapped.
+public struct DecoderModel: Sendable {
+  /// From `config.json`.
+  public let configuration: DecoderConfiguration
+  private let embedding: Embedding
+  /// First to last.
+  public var layers: [DecoderLayer]
+  private let finalNorm: RMSNorm
+  private let head: Linear
+
+  /// The model in `weights`.
+  ///
+  /// - Throws: `InputError` if a tensor is missing or does not fit `configuration`.
+  init(_ configuration: DecoderConfiguration, from weights: WeightSource) throws(InputError) {
+    self.configuration = configuration
+    let (vocabulary, size) = (configuration.vocabularySize, configuration.modelSize)
+    let embeddingName = "model.embed_tokens.weight"
+    embedding = try Embedding(
+      embeddingName,
+      vocabulary: vocabulary,
+      modelSize: size,
+      from: weights.checkpoint
+    )
+    layers = []
+    for index in configuration.layers.indices {
+      layers.append(try DecoderLayer(index, configuration, from: weights))
+    }
+    finalNorm = try RMSNorm(
+      "model.norm.weight",
+      columns: size,
+      epsilon: configuration.normEpsilon,
+      from: weights.checkpoint
+    )
+    head = try weights.linear(
+      configuration.tiesEmbeddings ? embeddingName : "lm_head.weight",
+      rows: vocabulary,
+      columns: size
+    )
+  }
+
+  /// The embeddings of `ids`, `[ids, modelSize]`.
+  ///
+  /// - Throws: `InputError` if an id is out of range.
+  public func embed(_ ids: [Int]) throws(InputError) -> Matrix { try embedding(ids) }
+
+  /// The attention of layer `index` over one whole sequence, added to its states `x`.
+  public func attend(
+    _ x: inout Matrix,
+    layer index: Int,
+    scratch: inout LayerScratch
+  ) throws(InputError) {
+    var cache = KeyValueCache()
+    try layers[index].attend(
+      &x,
+      cache: &cache,
+      position: 0,
+      configuration.rotary.rotations(at: 0..<x.rows),
+      scratch: &scratch
+    )
+  }
+}
+
+extension DecoderModel: LanguageModel {
+  public var vocabularySize: Int { configuration.vocabularySize }
+  public var modelSize: Int { configuration.modelSize }
+  public var contextLength: Int { configuration.contextLength }
+  public var endOfSequence: [Int] { configuration.endOfSequence }
+  public var continuesInput: Bool { true }
+  public var mixtures: [MixtureOfExperts] {
+    layers.compactMap { if case .sparse(let experts) = $0.network { experts } else { nil } }
+  }
+
+  public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
+    var session = DecoderSession(self)
+    return try session.read(input)
+  }
+
+  public func logits(_ states: Matrix) throws(InputError) -> Matrix {
+    try head.logits(finalNorm(states))
+  }
+
+  public func begin(_ prompt: [Int]) throws(InputError) -> (
+    session: any GenerationSession, logits: [Float]
+  ) {
+    var session = DecoderSession(self)
+    let logits = try session.advance(prompt)
+    return (session, logits)
+  }
+}

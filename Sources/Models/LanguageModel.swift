@@ -1,0 +1,73 @@
+import Diagnostics
+import Foundation
+import Tensors
+
+/// A model that predicts tokens, of any architecture.
+public protocol LanguageModel: Sendable {
+  /// Number of token ids.
+  var vocabularySize: Int { get }
+  /// Length of a hidden state.
+  var modelSize: Int { get }
+  /// Tokens of one sequence at most.
+  var contextLength: Int { get }
+  /// Ids that end a sequence.
+  var endOfSequence: [Int] { get }
+  /// Whether the model writes on where its input ends, rather than in a sequence of its own.
+  var continuesInput: Bool { get }
+  /// Its sparse layers, in the order in which data flow through them.
+  var mixtures: [MixtureOfExperts] { get }
+
+  /// The states from which the labels of a sequence are predicted.
+  ///
+  /// - Parameters:
+  ///   - input: what the model reads.
+  ///   - labels: what it is to write. For a model that continues its input they are not read.
+  /// - Returns: `[positions, modelSize]`: position `i` predicts `labels[i]`, or `input[i + 1]`.
+  /// - Throws: `InputError` if an id is out of range, or weights are damaged.
+  func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix
+
+  /// Logits of such states: `[tokens, vocabularySize]`.
+  ///
+  /// - Throws: `InputError` if one is not finite, or weights are damaged.
+  func logits(_ states: Matrix) throws(InputError) -> Matrix
+
+  /// Begins to write.
+  ///
+  /// - Parameter prompt: what the model reads first, at least one token.
+  /// - Returns: the session, and the logits of the first token to write.
+  /// - Throws: `InputError` if the prompt is longer than the context, an id is out of range, or
+  ///   weights are damaged.
+  func begin(_ prompt: [Int]) throws(InputError) -> (session: any GenerationSession, logits: [Float])
+}
+
+/// One output in the making.
+public protocol GenerationSession: Sendable {
+  /// Tokens that have been read, of the sequence that is written.
+  var position: Int { get }
+
+  /// Reads more tokens and gives the logits after the last of them.
+  ///
+  /// - Throws: `InputError` if an id is out of range, or weights are damaged.
+  mutating func advance(_ ids: [Int]) throws(InputError) -> [Float]
+}
+
+extension Linear {
+  /// Logits of the normalised states `x`, all of them finite.
+  func logits(_ x: Matrix) throws(InputError) -> Matrix {
+    let logits = try self(x)
+    // The bits of a magnitude are largest if it is infinite or none; the loop has no branches.
+    let largest = logits.elements.reduce(0 as UInt32) { max($0, $1.magnitude.bitPattern) }
+    if largest >= Float.infinity.bitPattern,
+      let index = logits.elements.firstIndex(where: { !$0.isFinite })
+    {
+      throw InputError(
+        .invalidValue,
+        at: "logits after token \(index / logits.columns)",
+        expected: "finite numbers",
+        found: "\(logits.elements[index])",
+        remedy: "Run `qmoe verify` on the model's folder"
+      )
+    }
+    return logits
+  }
+}

@@ -1,0 +1,155 @@
+import Diagnostics
+import Kernels
+import Tensors
+
+/// A router, its experts, and where there is one the expert that all tokens share.
+public struct MixtureOfExperts: Sendable {
+  /// How a token's experts are chosen.
+  enum Router: Sendable {
+    /// One for each token, as long as it has room.
+    case single(SwitchRouter)
+    /// Several for each token.
+    case several(TopKRouter)
+  }
+
+  /// An expert that works on every token.
+  public struct Shared: Sendable {
+    /// Its layer.
+    public var network: FeedForward
+    /// A vector whose product with the token, through the logistic function, is the factor of the
+    /// output; `nil` where that is 1.
+    let gate: [Float]?
+
+    /// Of each row of `x`, the factor of the output.
+    public func weights(_ x: Matrix) -> [Float] {
+      guard let gate else { return Array(repeating: 1, count: x.rows) }
+      return (0..<x.rows).map { row in
+        sigmoid(zip(x[row: row], gate).reduce(0) { $0 + $1.0 * $1.1 })
+      }
+    }
+  }
+
+  /// Name in the checkpoint, up to `mlp` or what the model calls it.
+  public let name: String
+  let router: Router
+  /// The experts by number.
+  public var experts: [FeedForward]
+  /// The expert that all tokens share.
+  public var shared: Shared?
+  /// The checkpoint's tensors that hold the experts' matrices where one tensor holds many of them.
+  public let fusedTensors: [String]
+  private let execution: Execution
+
+  init(
+    _ name: String,
+    router: Router,
+    experts: [FeedForward],
+    shared: Shared? = nil,
+    fusedTensors: [String] = [],
+    execution: Execution
+  ) {
+    self.name = name
+    self.router = router
+    self.experts = experts
+    self.shared = shared
+    self.fusedTensors = fusedTensors
+    self.execution = execution
+  }
+
+  /// Where the tokens of one sequence go, normalised states `[tokens, modelSize]`.
+  public func route(_ x: Matrix) -> Routes {
+    switch router {
+    case .single(let router): router(x)
+    case .several(let router): router(x)
+    }
+  }
+
+  /// How many experts work on a token, the shared one not counted.
+  public var expertsPerToken: Int {
+    switch router {
+    case .single: 1
+    case .several(let router): router.chosen
+    }
+  }
+
+  /// What the experts make of tokens with given routes, `x`, `[tokens, modelSize]`.
+  ///
+  /// - Throws: `InputError` if compressed weights turn out to be damaged.
+  public func callAsFunction(_ x: Matrix, _ routes: Routes) throws(InputError) -> Matrix {
+    var scratch = LayerScratch()
+    scratch.normed = x
+    try run(routes, &scratch)
+    return scratch.output
+  }
+
+  /// Writes to `scratch.output` what the experts make of the tokens of one sequence, `scratch.normed`.
+  func run(_ scratch: inout LayerScratch) throws(InputError) {
+    try run(route(scratch.normed), &scratch)
+  }
+
+  /// Adds up what the experts give, each times its weight, in the order of their numbers.
+  private func run(_ routes: Routes, _ scratch: inout LayerScratch) throws(InputError) {
+    let active = routes.choices.indices.filter { !routes.choices[$0].isEmpty }
+    try runExperts(active, routes, &scratch)
+    let (tokens, columns) = (scratch.normed.rows, scratch.normed.columns)
+    scratch.output.refill(rows: tokens, columns: columns) { out in
+      out.update(repeating: 0, count: tokens * columns)
+      for (index, expert) in active.enumerated() {
+        scratch.networks[index].output.elements.withUnsafeBufferPointer { rows in
+          for (row, choice) in routes.choices[expert].enumerated() {
+            let (source, target) = (row * columns, choice.token * columns)
+            for column in 0..<columns {
+              out[target + column] += rows[source + column] * choice.weight
+            }
+          }
+        }
+      }
+    }
+    guard let shared else { return }
+    try shared.network.run(scratch.normed, &scratch.networks[0])
+    if shared.gate != nil {
+      scratch.networks[0].output.multiplyRows(by: shared.weights(scratch.normed))
+    }
+    scratch.output += scratch.networks[0].output
+  }
+
+  /// Lets each of the experts `active` work on its tokens; what they give are the outputs of
+  /// `scratch.networks`, in the same order.
+  private func runExperts(
+    _ active: [Int],
+    _ routes: Routes,
+    _ scratch: inout LayerScratch
+  ) throws(InputError) {
+    while scratch.networks.count < active.count { scratch.networks.append(FeedForward.Scratch()) }
+    let x = scratch.normed
+    try scratch.networks.withUnsafeMutableBufferPointer { (networks) throws(InputError) in
+      guard let networks = networks.baseAddress else { return }
+      let room = Kernels.Shared(networks)
+      let run = { @Sendable (index: Int) throws(InputError) in
+        let choices = routes.choices[active[index]]
+        // A single token needs no gathering.
+        let input = x.rows == 1 ? x : x.gathering(choices.map(\.token))
+        try experts[active[index]].run(input, &room.value[index])
+      }
+      // An expert for each thread, which then share nothing and wait once; few experts share the
+      // threads one after another.
+      if active.count >= execution.workers.count {
+        try execution.workers.forEach(active.count, run)
+      } else {
+        for index in active.indices { try run(index) }
+      }
+    }
+  }
+}
+
+extension Matrix {
+  /// Multiplies each row by its factor.
+  public mutating func multiplyRows(by factors: [Float]) {
+    precondition(factors.count == rows)
+    elements.withUnsafeMutableBufferPointer { elements in
+      for (row, factor) in factors.enumerated() {
+        for column in 0..<columns { elements[row * columns + column] *= factor }
+      }
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/// Where tokens go: each to as many experts as the router chooses for one.
+public struct Routes: Sendable {
+  /// One choice of a token.
+  public struct Choice: Sendable, Equatable {
+    /// Index of the token.
+    public var token: Int
+    /// The factor of the expert's output.
+    public var weight: Float
+  }
+
+  /// For each expert, the tokens that chose it, in ascending order.
+  public var choices: [[Choice]]
+
+  /// No token goes to any of `experts`.
+  public init(experts: Int) { choices = Array(repeating: [], count: experts) }
+
+  /// Appends the routes of `other`, whose tokens are counted on from `offset`.
+  public mutating func append(_ other: Routes, offset: Int) {
+    for (expert, more) in other.choices.enumerated() {
+      choices[expert] += more.map { Choice(token: $0.token + offset, weight: $0.weight) }
+    }
+  }
+
+  /// The routes of the tokens `range`, counted from the first of them.
+  public func tokens(_ range: Range<Int>) -> Routes {
+    var part = Routes(experts: choices.count)
+    for (expert, all) in choices.enumerated() {
+      let first = all.partitioningIndex { $0.token >= range.lowerBound }
+      let end = all.partitioningIndex { $0.token >= range.upperBound }
+      part.choices[expert] = all[first..<end].map {
+        Choice(token: $0.token - range.lowerBound, weight: $0.weight)
+      }
+    }
+    return part
+  }
+}
+
+extension [Routes.Choice] {
+  /// The index of the first choice for which `isLate` holds, as it does for all after it.
+  fileprivate func partitioningIndex(_ isLate: (Routes.Choice) -> Bool) -> Int {
+    var range = indices
+    while !range.isEmpty {
+      let middle = range.lowerBound + range.count / 2
+      range = isLate(self[middle]) ? range.lowerBound..<middle : middle + 1..<range.upperBound
+    }
+    return range.lowerBound
+  }
+}

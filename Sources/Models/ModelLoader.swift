@@ -1,0 +1,69 @@
+import CompressedFolder
+import Diagnostics
+import Foundation
+import Tensors
+
+/// Finds out what kind of model a folder holds, and loads it.
+public enum ModelLoader {
+  /// Name of the file that describes a model.
+  public static let configurationFile = "config.json"
+
+  /// Makes the configuration of a decoder-only model of the fields of its `config.json`.
+  private typealias Architecture = @Sendable (ConfigurationFields) throws(InputError) -> DecoderConfiguration
+
+  /// The decoder-only architectures by their `model_type`.
+  private static let decoders: [String: Architecture] = [
+    "qwen3_moe": { (fields) throws(InputError) in try DecoderConfiguration(qwen3MoE: fields) },
+    "qwen2_moe": { (fields) throws(InputError) in try DecoderConfiguration(qwen2MoE: fields) },
+    "mixtral": { (fields) throws(InputError) in try DecoderConfiguration(mixtral: fields) },
+    "olmoe": { (fields) throws(InputError) in try DecoderConfiguration(olmoe: fields) },
+    "deepseek_v2": { (fields) throws(InputError) in try DecoderConfiguration(deepSeekV2: fields) },
+    "deepseek_v3": { (fields) throws(InputError) in try DecoderConfiguration(deepSeekV3: fields) },
+    "gpt_oss": { (fields) throws(InputError) in try DecoderConfiguration(gptOSS: fields) },
+  ]
+
+  /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
+  ///
+  /// - Throws: `InputError` if the folder holds an architecture that is not known, its configuration
+  ///   asks for what is not supported, or its files are damaged.
+  public static func load(
+    _ folder: URL,
+    execution: Execution = .exact
+  ) throws(InputError) -> any LanguageModel {
+    let path = folder.appending(path: configurationFile).path
+    let json = try MappedFile(path: path).data
+    let fields = try ConfigurationFields(json, path: path)
+    let kind = try fields.optionalText("model_type")
+    if kind == SwitchConfiguration.modelType {
+      return try SwitchTransformers.load(folder, execution: execution)
+    }
+    guard let kind, let architecture = decoders[kind] else {
+      throw InputError(
+        .unsupported,
+        at: path,
+        expected: "a model_type that qmoe runs: "
+          + ([SwitchConfiguration.modelType] + decoders.keys.sorted()).joined(separator: ", "),
+        found: kind.map { "'\($0)'" } ?? "none"
+      )
+    }
+    // Throws for models that another tool, or another version of this one, quantized.
+    _ = try QuantizationConfig.read(from: json, path: path)
+    var configuration = try architecture(fields)
+    configuration.endOfSequence += try generationEnds(folder, configuration).filter {
+      !configuration.endOfSequence.contains($0)
+    }
+    let weights = WeightSource(try Checkpoint(folder: folder), execution: execution)
+    return try DecoderModel(configuration, from: weights)
+  }
+
+  /// More ids that end a sequence, which chat models name in `generation_config.json`.
+  private static func generationEnds(
+    _ folder: URL,
+    _ configuration: DecoderConfiguration
+  ) throws(InputError) -> [Int] {
+    let path = folder.appending(path: "generation_config.json").path
+    guard FileManager.default.fileExists(atPath: path) else { return [] }
+    return try ConfigurationFields(MappedFile(path: path).data, path: path)
+      .integers("eos_token_id", in: 0...configuration.vocabularySize - 1)
+  }
+}

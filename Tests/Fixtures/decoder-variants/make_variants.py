@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Make the small decoder-only checkpoints of this folder and their golden values.
 
-    python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors accelerate
     OMP_NUM_THREADS=1 venv/bin/python make_variants.py [VARIANT ...]
 
-Every variant exercises settings of config.json (variants.py and its neighbours: the files are written word for
+Every variant exercises settings of config.json (variants*.py: the files are written word for
 word as they stand there, some in the spelling of transformers 4, some in that of 5). Its weights are random,
 drawn from one seed per variant (weights.py), rounded to the stored element type, written under the published
 names by `save_pretrained`, read back by `from_pretrained`, and run in float32 by the real model of transformers
@@ -37,12 +37,23 @@ import transformers
 
 import checks
 from reference import generate, read, run
-from variants import VARIANTS
+from variants_deepseek import DEEPSEEK_VARIANTS
+from variants_gpt_oss import GPT_OSS_VARIANTS
+from variants_mixtral_olmoe import MIXTRAL_VARIANTS, OLMOE_VARIANTS
+from variants_qwen import QWEN2_VARIANTS, QWEN3_VARIANTS
 from weights import write
 
 FOLDER = Path(__file__).resolve().parent
 LENGTHS = (1, 7, 40)
 PROMPT = 9
+VARIANTS = [
+    *QWEN3_VARIANTS,
+    *QWEN2_VARIANTS,
+    *MIXTRAL_VARIANTS,
+    *OLMOE_VARIANTS,
+    *DEEPSEEK_VARIANTS,
+    *GPT_OSS_VARIANTS,
+]
 
 
 def numbers(tensor):

@@ -4,6 +4,7 @@ import json
 import re
 
 import torch
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 # Pattern of a name in memory, mean, standard deviation; a deviation with "/" is divided by sqrt(inputs).
@@ -11,7 +12,7 @@ SPREADS = [
     (r"embed_tokens\.weight", 0.0, 1.0),
     (r"lm_head\.weight", 0.0, "2.5/"),
     (r"e_score_correction_bias", 0.0, 0.3),
-    (r"(gate|router)\.weight", 0.0, "router/"),
+    (r"mlp\.(gate|router)\.weight", 0.0, "router/"),
     (r"router\.bias", 0.0, 0.7),
     (r"sinks", 0.5, 1.5),
     # Queries and keys after the norm have this gain: scores of about its square.
@@ -56,11 +57,28 @@ def stored_parameters(model):
     return dict(sorted(tensors.items()))
 
 
+def with_random_experts(tensors, generator):
+    """The experts' matrices replaced by MXFP4: [experts, outputs, inputs / 32, 16] bytes of two values each, and
+    [experts, outputs, inputs / 32] exponents, which give the values a deviation of about 0.1 to 1.5."""
+    result = {}
+    for name, tensor in tensors.items():
+        if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            result[name] = tensor
+            continue
+        experts, inputs, outputs = tensor.shape
+        blocks = (experts, outputs, inputs // 32)
+        result[name + "_blocks"] = torch.randint(0, 256, (*blocks, 16), generator=generator, dtype=torch.uint8)
+        result[name + "_scales"] = torch.randint(122, 127, blocks, generator=generator, dtype=torch.uint8)
+    return result
+
+
 def write(variant, folder):
     """Writes the checkpoint as `save_pretrained` does, and the variant's own config.json."""
     (folder / "config.json").write_text(json.dumps(variant.config, indent=2, sort_keys=True) + "\n")
     config = AutoConfig.from_pretrained(folder)
     dtype = config.dtype
+    if variant.mxfp4:
+        del config.quantization_config
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     generator = torch.Generator().manual_seed(variant.seed)
     for name, tensor in stored_parameters(model).items():
@@ -69,6 +87,10 @@ def write(variant, folder):
         # As published: the correction of the scores is float32 in a bfloat16 checkpoint.
         if "e_score_correction_bias" not in name:
             tensor.data = tensor.data.to(dtype)
+    if variant.mxfp4:
+        tensors = with_random_experts(stored_parameters(model), generator)
+        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+        return
     size = sum(tensor.numel() * tensor.element_size() for tensor in stored_parameters(model).values())
     scratch = folder / "scratch"
     model.save_pretrained(

@@ -125,7 +125,7 @@ def search(variant, tries=300):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help="default: all")
-    parser.add_argument("--search", action="store_true", help="look for seeds that pass the checks; write nothing")
+    parser.add_argument("--search", action="store_true", help="look for seeds that pass; write nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()

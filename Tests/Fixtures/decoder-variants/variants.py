@@ -47,7 +47,9 @@ NARROW = WIDE | dict(
 # Both spellings of the same thing, as transformers 4 and 5 write it.
 OLD = dict(rope_theta=10000.0, rope_scaling=None, torch_dtype="bfloat16", transformers_version="4.51.0")
 NEW = dict(
-    rope_parameters=dict(rope_type="default", rope_theta=10000.0), dtype="bfloat16", transformers_version="5.24.0"
+    rope_parameters=dict(rope_type="default", rope_theta=10000.0),
+    dtype="bfloat16",
+    transformers_version="5.24.0",
 )
 
 

@@ -53,7 +53,13 @@ V3 = MLA | dict(
 
 
 def yarn(key, **settings):
-    return {key: "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "beta_fast": 8, "beta_slow": 1} | settings
+    return {
+        key: "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 32,
+        "beta_fast": 8,
+        "beta_slow": 1,
+    } | settings
 
 
 DEEPSEEK_VARIANTS = [

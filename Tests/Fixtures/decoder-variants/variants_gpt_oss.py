@@ -31,7 +31,7 @@ def yarn(**settings):
         original_max_position_embeddings=32,
         beta_fast=32.0,
         beta_slow=1.0,
-    ) | dict(settings)
+    ) | settings
 
 
 GPT_OSS_VARIANTS = [

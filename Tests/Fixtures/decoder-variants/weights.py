@@ -102,6 +102,7 @@ def write(variant, folder):
     if variant.shards > 1 and len(files) != variant.shards + 1:
         raise AssertionError(f"{variant.shards} shards wanted, got {files}")
     for file in files:
+        file.chmod(0o644)
         file.rename(folder / file.name)
     for file in scratch.iterdir():
         file.unlink()

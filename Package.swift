@@ -81,7 +81,7 @@ let package = Package(
     ),
     .target(
       name: "EmbeddedModel",
-      resources: [.copy("switch-mini-16"), .copy("text")]
+      resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
 
     // MARK: - The command line

@@ -71,6 +71,8 @@ final class HiddenStates: @unchecked Sendable {
 
   /// Adds the rows of `values` to the states of the tokens from `first` on.
   func add(_ values: Matrix, from first: Int) {
-    for (offset, value) in values.elements.enumerated() { states[first * columns + offset] += value }
+    for (offset, value) in values.elements.enumerated() {
+      states[first * columns + offset] += value
+    }
   }
 }

@@ -1,18 +1,32 @@
 import Foundation
 
-/// The trained model and the texts that are part of this project.
+/// The trained models and the texts that are part of this project.
 ///
-/// `switch-mini-16` is a SwitchTransformers checkpoint of 10.2 million parameters, trained on
-/// public-domain English; the texts are passages of the same kind that it was not trained on.
+/// The texts are passages of public-domain English of the kind that the models were trained on, none of
+/// which they have seen; those for calibration and those for validation are different ones.
 public enum EmbeddedModel {
-  /// The checkpoint folder.
-  public static var checkpoint: URL { folder("switch-mini-16") }
-  /// Ready token ids for calibration, `{"input_ids", "labels"}` a line.
-  public static var calibration: URL { folder("text/calibration-pairs.jsonl") }
+  /// A SwitchTransformers checkpoint of 10.2 million parameters, with encoder and decoder.
+  public enum SwitchMini {
+    /// The checkpoint folder.
+    public static var checkpoint: URL { folder("switch-mini-16") }
+    /// Ready token ids for calibration, `{"input_ids", "labels"}` a line.
+    public static var calibration: URL { folder("text/calibration-pairs.jsonl") }
+    /// Ready token ids for validation.
+    public static var validation: URL { folder("text/validation-pairs.jsonl") }
+  }
+
+  /// A Qwen3-MoE checkpoint of 5.4 million parameters, which continues a text.
+  public enum QwenMini {
+    /// The checkpoint folder.
+    public static var checkpoint: URL { folder("qwen3moe-mini") }
+    /// Ready token ids for validation, `{"input_ids"}` a line, 256 of them.
+    public static var validation: URL { folder("text/validation-windows.jsonl") }
+    /// Tokens of the sequences that the model was trained on.
+    public static let window = 256
+  }
+
   /// Passages of text for calibration, `{"text"}` a line, for any model.
   public static var calibrationText: URL { folder("text/calibration.jsonl") }
-  /// Ready token ids for validation, never used for calibration.
-  public static var validation: URL { folder("text/validation-pairs.jsonl") }
 
   private static func folder(_ path: String) -> URL {
     Bundle.module.bundleURL.appending(path: path)

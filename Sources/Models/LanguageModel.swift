@@ -37,7 +37,9 @@ public protocol LanguageModel: Sendable {
   /// - Returns: the session, and the logits of the first token to write.
   /// - Throws: `InputError` if the prompt is longer than the context, an id is out of range, or
   ///   weights are damaged.
-  func begin(_ prompt: [Int]) throws(InputError) -> (session: any GenerationSession, logits: [Float])
+  func begin(_ prompt: [Int]) throws(InputError) -> (
+    session: any GenerationSession, logits: [Float]
+  )
 }
 
 /// One output in the making.

@@ -9,7 +9,8 @@ public enum ModelLoader {
   public static let configurationFile = "config.json"
 
   /// Makes the configuration of a decoder-only model of the fields of its `config.json`.
-  private typealias Architecture = @Sendable (ConfigurationFields) throws(InputError) -> DecoderConfiguration
+  private typealias Architecture =
+    @Sendable (ConfigurationFields) throws(InputError) -> DecoderConfiguration
 
   /// The decoder-only architectures by their `model_type`.
   private static let decoders: [String: Architecture] = [

@@ -49,7 +49,8 @@ extension TensorView {
         let bits = (base + index * step * size).loadUnaligned(as: UInt16.self)
         out[index] = Float(bfloat16BitPattern: UInt16(littleEndian: bits))
       }
-    case .f16: for index in 0..<count { qmoe_f16_to_f32(base + index * step * size, out + index, 1) }
+    case .f16:
+      for index in 0..<count { qmoe_f16_to_f32(base + index * step * size, out + index, 1) }
     case .f32:
       for index in 0..<count {
         out[index] = (base + index * step * size).loadUnaligned(as: Float.self)

@@ -31,31 +31,76 @@ extension URL {
   }
 }
 
-/// The samples of a data file for the model in `folder`.
-func loadSamples(
-  _ file: URL,
-  model: SwitchTransformers,
-  folder: URL,
-  seed: UInt64,
-  limit: Int?
-) throws(InputError) -> [Sample] {
-  try Corpus.load(
-    file,
-    vocabularySize: model.configuration.vocabularySize,
-    seed: seed,
-    limit: limit
-  ) { () throws(InputError) in
-    try loadTokenizer(folder, model: model)
+/// Options of commands that read texts.
+struct TextOptions: ParsableArguments {
+  @Option(help: "Sequences to use (default: all).")
+  var samples: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens of a sequence, for models that continue a text (default: the model's context, at most "
+        + "\(TextOptions.longestDefault)).",
+      valueName: "tokens"
+    )
+  )
+  var window: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens from one sequence to the next; what overlaps serves as context only (default: the "
+        + "window).",
+      valueName: "tokens"
+    )
+  )
+  var stride: Int?
+
+  @Option(help: "Seed of the span corruption of text, for models with an encoder.")
+  var seed: UInt64 = 0
+
+  static let longestDefault = 2048
+
+  func validate() throws {
+    if let samples, samples < 1 { throw ValidationError("--samples must be at least 1.") }
+    if let window, !(2...1 << 24).contains(window) {
+      throw ValidationError("--window must be between 2 and \(1 << 24).")
+    }
+    if let stride, !(1...(window ?? 1 << 24)).contains(stride) {
+      throw ValidationError("--stride must be at least 1, and at most the window.")
+    }
+  }
+
+  /// The samples of `file` for the model in `folder`.
+  func load(_ file: URL, model: any LanguageModel, folder: URL) throws(InputError) -> [Sample] {
+    try Corpus.load(
+      file,
+      as: form(model),
+      vocabularySize: model.vocabularySize,
+      limit: samples
+    ) { () throws(InputError) in
+      try loadTokenizer(folder, model: model)
+    }
+  }
+
+  private func form(_ model: any LanguageModel) -> SampleForm {
+    guard model.continuesInput else { return .corruptedSpans(seed: seed) }
+    let length = window ?? max(2, min(model.contextLength, Self.longestDefault))
+    return .windows(
+      TextWindows(
+        length: length,
+        stride: min(length, stride ?? length),
+        endOfText: model.endOfSequence.first
+      )
+    )
   }
 }
 
 /// The tokenizer in `folder`, which must fit the model.
 func loadTokenizer(
   _ folder: URL,
-  model: SwitchTransformers
+  model: any LanguageModel
 ) throws(InputError) -> Tokenizer {
   let tokenizer = try Tokenizer(folder: folder)
-  let size = model.configuration.vocabularySize
+  let size = model.vocabularySize
   guard tokenizer.vocabularyCount <= size else {
     throw InputError(
       .invalidValue,

@@ -31,8 +31,8 @@ private struct Baseline: Decodable {
   private func samples(_ name: String, limit: Int? = nil) throws -> [Sample] {
     try Corpus.load(
       Fixtures.text.appending(path: name),
+      as: .corruptedSpans(seed: 0),
       vocabularySize: 4096,
-      seed: 0,
       limit: limit
     ) { () throws(InputError) in try Tokenizer(folder: Fixtures.switchMini) }
   }

@@ -49,7 +49,7 @@ struct Golden: Decodable {
 
   @Test func logitsMatch() throws {
     for sample in golden.cases {
-      let logits = try model.logits(model.decode(input: sample.input_ids, labels: sample.labels))
+      let logits = try model.logits(model.states(input: sample.input_ids, labels: sample.labels))
       #expect(deviation(logits[row: 0], sample.logits_first_position) < 1e-4)
       #expect(deviation(logits[row: logits.rows - 1], sample.logits_last_position) < 1e-4)
       #expect(choices(logits) == sample.argmax_per_position)
@@ -80,7 +80,7 @@ struct Golden: Decodable {
   @Test func cachesChangeNothing() throws {
     for sample in golden.cases {
       let labels = Array(sample.labels.prefix(model.configuration.expertCapacity))
-      let whole = try model.logits(model.decode(input: sample.input_ids, labels: labels))
+      let whole = try model.logits(model.states(input: sample.input_ids, labels: labels))
       var session = try SwitchSession(model, encoded: model.encode(sample.input_ids))
       for (row, id) in model.decoderInput(for: labels).enumerated() {
         let logits = try session.advance([id])

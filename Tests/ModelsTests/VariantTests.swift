@@ -61,7 +61,7 @@ import Testing
     for example in golden.cases {
       let states = try model.encode(example.input_ids)
       #expect(deviation(states.elements, example.encoder_last_hidden.flatMap(\.self)) < 1e-4)
-      let logits = try model.logits(model.decode(input: example.input_ids, labels: example.labels))
+      let logits = try model.logits(model.states(input: example.input_ids, labels: example.labels))
       for (position, expected) in zip(example.logits_positions, example.logits) {
         #expect(deviation(logits[row: position], expected) < 1e-4)
       }

@@ -237,17 +237,16 @@ import Testing
   /// Matrices in one loop give the bits of each alone, wherever threads divide the rows.
   @Test(arguments: [1, 2, 3, 5])
   func stackedBFloat16ProductsAreThoseOfEach(threads: Int) {
-    let (rows, columns) = (7, 95)
+    let columns = 95
     let x = randomActivations(columns, seed: 4)
-    let matrices = (0..<3).map { seed in
-      let weights = randomActivations(rows * columns, seed: UInt64(seed)).map(\.bfloat16BitPattern)
-      return weights.withUnsafeBytes { ByteView(copying: Array($0)) }
+    let matrices = [7, 1, 12].map { rows in
+      let weights = randomActivations(rows * columns, seed: UInt64(rows)).map(\.bfloat16BitPattern)
+      return (bytes: weights.withUnsafeBytes { ByteView(copying: Array($0)) }, rows: rows)
     }
-    func product(_ matrices: [ByteView], _ workers: Workers) -> [Float] {
-      var y = [Float](repeating: .nan, count: matrices.count * rows)
+    func product(_ matrices: [(bytes: ByteView, rows: Int)], _ workers: Workers) -> [Float] {
+      var y = [Float](repeating: .nan, count: matrices.reduce(0) { $0 + $1.rows })
       KernelSet.active.multiplyBF16(
-        matrices,
-        rows: rows,
+        matrices.map { BFloat16Rows($0.bytes, count: $0.rows) },
         columns: columns,
         x,
         into: &y,

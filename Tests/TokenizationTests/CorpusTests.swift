@@ -17,7 +17,7 @@ import Tokenization
   /// Loads lines that need no tokenizer; asking for it is a failure.
   private func loadReady(_ content: String, limit: Int? = nil) throws -> [Sample] {
     let file = try folder.file("data.jsonl", content)
-    return try Corpus.load(file, vocabularySize: 4096, seed: 0, limit: limit) {
+    return try Corpus.load(file, as: .corruptedSpans(seed: 0), vocabularySize: 4096, limit: limit) {
       () throws(InputError) in
       Issue.record("the tokenizer was asked for")
       return try tokenizer()
@@ -25,7 +25,13 @@ import Tokenization
   }
 
   private func loadText(_ file: URL, seed: UInt64 = 1, limit: Int? = nil) throws -> [Sample] {
-    try Corpus.load(file, vocabularySize: 4096, seed: seed, limit: limit, tokenizer: tokenizer)
+    try Corpus.load(
+      file,
+      as: .corruptedSpans(seed: seed),
+      vocabularySize: 4096,
+      limit: limit,
+      tokenizer: tokenizer
+    )
   }
 
   // MARK: - Ready ids
@@ -122,7 +128,12 @@ import Tokenization
   @Test func aTokenizerOfAnotherModelIsRefused() throws {
     let file = try folder.file("data.txt", "Some words of text.")
     let error = #expect(throws: InputError.self) {
-      try Corpus.load(file, vocabularySize: 4095, seed: 0, tokenizer: tokenizer)
+      try Corpus.load(
+        file,
+        as: .corruptedSpans(seed: 0),
+        vocabularySize: 4095,
+        tokenizer: tokenizer
+      )
     }
     #expect(error?.description.contains("does not belong to the model") == true)
   }
@@ -130,7 +141,8 @@ import Tokenization
   @Test func aTokenizerWithoutSentinelsIsRefused() throws {
     let file = try folder.file("data.txt", "Some words of text.")
     let error = #expect(throws: InputError.self) {
-      try Corpus.load(file, vocabularySize: 4096, seed: 0) { () throws(InputError) in
+      try Corpus.load(file, as: .corruptedSpans(seed: 0), vocabularySize: 4096) {
+        () throws(InputError) in
         try Tokenizer(
           sentencePiece: Fixtures.switchMini.appending(path: "spiece.model"),
           sentinels: 6

@@ -135,10 +135,10 @@ struct ScaledAttention: Sendable {
   ) {
     // Heads lie side by side in each row, so that a head is a block of columns.
     let shared = head / (heads / keyValueHeads)
-    let span = rows.reduce(memory.keyCount..<0) { span, row in
-      let keys = visibility.keys(row: row, of: memory.keyCount)
-      return min(span.lowerBound, keys.lowerBound)..<max(span.upperBound, keys.upperBound)
-    }
+    // Later queries see keys that begin and end later.
+    let firstKey = visibility.keys(row: rows.lowerBound, of: memory.keyCount).lowerBound
+    let lastKey = visibility.keys(row: rows.upperBound - 1, of: memory.keyCount).upperBound
+    let span = firstKey..<lastKey
     BLAS.multiply(
       memory.queries + rows.lowerBound * memory.queryStride + head * keySize,
       tokens: rows.count,

@@ -59,11 +59,7 @@ struct Compress: ParsableCommand {
   )
   var calibration: String?
 
-  @Option(help: "Calibration sequences to use (default: all).")
-  var samples: Int?
-
-  @Option(help: "Seed of the span corruption of calibration text.")
-  var seed: UInt64 = 0
+  @OptionGroup var text: TextOptions
 
   @Option(help: "Columns that share a grid (default: whole rows).")
   var groupSize: Int?
@@ -83,10 +79,15 @@ struct Compress: ParsableCommand {
   @Flag(help: "Calibrate on sentinel tokens too.")
   var keepSpecialTokens = false
 
+  @Flag(help: "Let an expert's tokens count by the square of their routing weight.")
+  var weightTokens = false
+
+  @Flag(help: "Compress experts that all tokens share, too.")
+  var compressShared = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if let samples, samples < 1 { throw ValidationError("--samples must be at least 1.") }
     if let groupSize, groupSize < 1 { throw ValidationError("--group-size must be at least 1.") }
     if !(damping >= 0 && damping.isFinite) {
       throw ValidationError("--damping must be 0 or larger.")
@@ -100,13 +101,11 @@ struct Compress: ParsableCommand {
     let output = try OutputFolder(URL(userPath: output))
     interrupts.onInterrupt { output.discard() }
     defer { output.discard() }
-    let source = try SwitchTransformers.load(folder)
-    let data = try loadSamples(
+    let source = try ModelLoader.load(folder)
+    let data = try text.load(
       calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
       model: source,
-      folder: folder,
-      seed: seed,
-      limit: samples
+      folder: folder
     )
     let job = CompressionJob(
       model: folder,
@@ -133,6 +132,8 @@ struct Compress: ParsableCommand {
     options.gptq.damping = damping
     options.gptq.ordersByActivation = activationOrder
     options.isTrulySequential = trueSequential
+    options.weightsTokens = weightTokens
+    options.compressesSharedExperts = compressShared
     options.masksSpecialTokens = !keepSpecialTokens
     return options
   }
@@ -166,20 +167,19 @@ func compress(
   samples: [Sample],
   progress: @escaping ProgressReport.Handler
 ) throws(InputError) -> CompressionReport {
-  let count = job.source.configuration.vocabularySize
-  let sentinels: Set<Int>
-  if Tokenizer.exists(in: job.model) {
-    let tokenizer = try loadTokenizer(job.model, model: job.source)
-    sentinels = Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) })
-  } else {
+  let masks = job.options.masksSpecialTokens && !job.source.continuesInput
+  let sentinels = masks ? try sentinels(of: job) : []
+  return try job.run(samples: samples, isSentinel: sentinels.contains, progress: progress)
+}
+
+/// The ids that stand for spans of text in the model's input.
+private func sentinels(of job: CompressionJob) throws(InputError) -> Set<Int> {
+  let count = job.source.vocabularySize
+  guard Tokenizer.exists(in: job.model) else {
     // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far;
     // a vocabulary that would be nothing but sentinels has none.
-    sentinels = Set(count > 200 ? count - 100..<count : 0..<0)
+    return Set(count > 200 ? count - 100..<count : 0..<0)
   }
-  let masks = job.options.masksSpecialTokens
-  return try job.run(
-    samples: samples,
-    isSentinel: { masks && sentinels.contains($0) },
-    progress: progress
-  )
+  let tokenizer = try loadTokenizer(job.model, model: job.source)
+  return Set((0..<count).lazy.compactMap { tokenizer.sentinel($0) })
 }

@@ -68,7 +68,7 @@ struct Demo: ParsableCommand {
       interrupts.cancel()
     }
     let display = ProgressDisplay()
-    let source = try SwitchTransformers.load(EmbeddedModel.checkpoint)
+    let source = try SwitchTransformers.load(EmbeddedModel.SwitchMini.checkpoint)
     say(Self.introduction(source))
     var forms = [try original(source, display)]
     show(forms[0])
@@ -108,7 +108,7 @@ struct Demo: ParsableCommand {
   }
 
   private static func introduction(_ model: SwitchTransformers) -> String {
-    let layers = Compressor.sparseLayers(of: model).count
+    let layers = model.mixtures.count
     return """
       switch-mini-16: a trained SwitchTransformers model, \(layers) layers of \
       \(model.configuration.experts) experts; the loss is over text that it never saw.
@@ -133,11 +133,11 @@ struct Demo: ParsableCommand {
     let result = try evaluate(model, display)
     return Form(
       name: "original, bfloat16",
-      bytes: try folderByteCount(EmbeddedModel.checkpoint),
+      bytes: try folderByteCount(EmbeddedModel.SwitchMini.checkpoint),
       expertBitsPerWeight: 16,
       loss: result.loss,
       perplexity: result.perplexity,
-      text: try fill(EmbeddedModel.checkpoint)
+      text: try fill(EmbeddedModel.SwitchMini.checkpoint)
     )
   }
 
@@ -151,13 +151,13 @@ struct Demo: ParsableCommand {
     var options = CompressionOptions()
     options.method = method
     let samples = try Corpus.load(
-      EmbeddedModel.calibration,
-      vocabularySize: source.configuration.vocabularySize,
-      seed: 0
-    ) { () throws(InputError) in try Tokenizer(folder: EmbeddedModel.checkpoint) }
+      EmbeddedModel.SwitchMini.calibration,
+      as: .corruptedSpans(seed: 0),
+      vocabularySize: source.configuration.vocabularySize
+    ) { () throws(InputError) in try Tokenizer(folder: EmbeddedModel.SwitchMini.checkpoint) }
     let report = try compress(
       CompressionJob(
-        model: EmbeddedModel.checkpoint,
+        model: EmbeddedModel.SwitchMini.checkpoint,
         source: source,
         output: OutputFolder(output),
         options: options,
@@ -184,10 +184,10 @@ struct Demo: ParsableCommand {
     _ display: ProgressDisplay
   ) throws -> Evaluation {
     let samples = try Corpus.load(
-      EmbeddedModel.validation,
-      vocabularySize: model.configuration.vocabularySize,
-      seed: 0
-    ) { () throws(InputError) in try Tokenizer(folder: EmbeddedModel.checkpoint) }
+      EmbeddedModel.SwitchMini.validation,
+      as: .corruptedSpans(seed: 0),
+      vocabularySize: model.configuration.vocabularySize
+    ) { () throws(InputError) in try Tokenizer(folder: EmbeddedModel.SwitchMini.checkpoint) }
     let result = try Evaluation.run(
       model,
       on: samples,
@@ -201,7 +201,7 @@ struct Demo: ParsableCommand {
   /// The prompt with what the model in `folder` writes in the place of its sentinel.
   private func fill(_ folder: URL) throws -> String {
     let model = try SwitchTransformers.load(folder, execution: .fused(common.workers))
-    let tokenizer = try Tokenizer(folder: EmbeddedModel.checkpoint)
+    let tokenizer = try Tokenizer(folder: EmbeddedModel.SwitchMini.checkpoint)
     var generator = Generator(model)
     let result = try generator.run(tokenizer.encode(Self.prompt), limit: 12)
     let sentinels = (0..<100).compactMap { tokenizer.sentinel($0) }
@@ -241,9 +241,7 @@ extension Contest {
     _ matrix: (FeedForward) -> Linear
   ) {
     func matrices(_ model: SwitchTransformers) -> [Linear] {
-      (model.encoder.layers + model.decoder.layers).flatMap { layer -> [Linear] in
-        if case .sparse(let experts) = layer.network { experts.experts.map(matrix) } else { [] }
-      }
+      model.mixtures.flatMap { $0.experts.map(matrix) }
     }
     self.init(
       compressed: matrices(compressed).compactMap {

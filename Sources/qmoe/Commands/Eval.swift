@@ -14,34 +14,21 @@ struct Eval: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      ".jsonl of {\"text\": …} or {\"input_ids\": […], \"labels\": […]}, or .txt.",
+      ".jsonl of {\"text\": …} or {\"input_ids\": […], \"labels\": […]}, or .txt; models that "
+        + "continue a text need no labels.",
       valueName: "file"
     )
   )
   var data: String
 
-  @Option(help: "Sequences to use (default: all).")
-  var samples: Int?
-
-  @Option(help: "Seed of the span corruption of text.")
-  var seed: UInt64 = 0
+  @OptionGroup var text: TextOptions
 
   @OptionGroup var common: CommonOptions
 
-  func validate() throws {
-    if let samples, samples < 1 { throw ValidationError("--samples must be at least 1.") }
-  }
-
   func run() throws {
     let folder = URL(userPath: model)
-    let model = try SwitchTransformers.load(folder)
-    let samples = try loadSamples(
-      URL(userPath: data),
-      model: model,
-      folder: folder,
-      seed: seed,
-      limit: samples
-    )
+    let model = try ModelLoader.load(folder)
+    let samples = try text.load(URL(userPath: data), model: model, folder: folder)
     let display = ProgressDisplay()
     let result = try Evaluation.run(
       model,

@@ -62,7 +62,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
-    let model = try SwitchTransformers.load(
+    let model = try ModelLoader.load(
       folder,
       execution: exact ? .exact : .fused(common.workers)
     )

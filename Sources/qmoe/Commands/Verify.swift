@@ -45,7 +45,7 @@ struct Verify: ParsableCommand {
   /// Whether the parts of the model fit each other.
   private static func modelProblems(_ folder: URL) -> [String] {
     do throws(InputError) {
-      let model = try SwitchTransformers.load(folder)
+      let model = try ModelLoader.load(folder)
       // A model without a tokenizer serves for ready token ids.
       if Tokenizer.exists(in: folder) { _ = try loadTokenizer(folder, model: model) }
       return []

@@ -88,15 +88,7 @@ struct ScalarText {
 
   /// The scalar at `position`, and the position after it.
   @inline(__always)
-  func scalar(at position: Int) -> (value: UInt32, end: Int) {
-    let first = UInt32(bytes[position])
-    if first < 0x80 { return (first, position + 1) }
-    let length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-    let end = min(position + length, count)
-    var value = first & (0x7f >> UInt32(length))
-    for next in position + 1..<end { value = value << 6 | UInt32(bytes[next] & 0x3f) }
-    return (value, end)
-  }
+  func scalar(at position: Int) -> (value: UInt32, end: Int) { bytes.scalar(at: position) }
 
   /// The class of the scalar at `position`, and the position after it.
   @inline(__always)
@@ -121,5 +113,20 @@ struct ScalarText {
       taken += 1
     }
     return end
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// The scalar whose UTF-8 begins at `position`, and the position after it. Of bytes that are not
+  /// UTF-8 the scalar means nothing; the position is never beyond the end.
+  @inline(__always)
+  func scalar(at position: Int) -> (value: UInt32, end: Int) {
+    let first = UInt32(self[position])
+    if first < 0x80 { return (first, position + 1) }
+    let length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+    let end = Swift.min(position + length, count)
+    var value = first & (0x7f >> UInt32(length))
+    for next in position + 1..<end { value = value << 6 | UInt32(self[next] & 0x3f) }
+    return (value, end)
   }
 }

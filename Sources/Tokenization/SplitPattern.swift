@@ -89,7 +89,7 @@ struct CharacterRun: Sendable {
     self.classes = classes
   }
 
-  private init(_ members: String, afterSpace: Bool = false, limit: Int = .max) {
+  private init(of members: String, afterSpace: Bool = false, limit: Int = .max) {
     startsWithSpace = afterSpace
     self.limit = limit
     ranges = Self.ranges(members).sorted { $0.lowerBound < $1.lowerBound }
@@ -98,16 +98,16 @@ struct CharacterRun: Sendable {
   /// The run that `expression` means; nil if it is none that is known.
   init?(_ expression: String) {
     switch expression {
-    case "[\r\n]", #"[\r\n]"#: self.init("\r\n", limit: 1)
+    case "[\r\n]", #"[\r\n]"#: self.init(of: "\r\n", limit: 1)
     case #"\p{N}"#: self.init(.number, limit: 1)
     case #"\p{N}+"#: self.init(.number)
     case #"\p{N}{1,3}"#: self.init(.number, limit: 3)
     case #"\s?\p{L}+"#: self.init(.letter, afterSpace: true)
     case #"\s?\p{P}+"#: self.init(.punctuation, afterSpace: true)
-    case "[\(Self.deepSeekV2Ideographs)]+": self.init(Self.deepSeekV2Ideographs)
-    case "[\(Self.deepSeekV3Ideographs)]+": self.init(Self.deepSeekV3Ideographs)
-    case #"\s?[\#(Self.deepSeekLetters)]+"#: self.init(Self.deepSeekLetters, afterSpace: true)
-    case #"\s?[\#(Self.deepSeekMarks)]+"#: self.init(Self.deepSeekMarks, afterSpace: true)
+    case "[\(Self.deepSeekV2Ideographs)]+": self.init(of: Self.deepSeekV2Ideographs)
+    case "[\(Self.deepSeekV3Ideographs)]+": self.init(of: Self.deepSeekV3Ideographs)
+    case #"\s?[\#(Self.deepSeekLetters)]+"#: self.init(of: Self.deepSeekLetters, afterSpace: true)
+    case #"\s?[\#(Self.deepSeekMarks)]+"#: self.init(of: Self.deepSeekMarks, afterSpace: true)
     default: return nil
     }
   }
@@ -172,8 +172,11 @@ struct CharacterRun: Sendable {
   private static let deepSeekMarks = "!-/:-~！-／：-～‘-‟\u{3000}-。"
   /// DeepSeek-V2: letters of scripts that have two cases.
   private static let deepSeekLetters =
-    "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚ"
-    + "Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼ\u{1fbe}ῂ-ῄῆ-ῌῐ-\u{1fd3}ῖ-\u{1fdb}ῠ-Ῥῲ-ῴῶ-ῼ"
-    + "ℂℇℊ-ℓℕℙ-ℝℤ\u{2126}ℨ\u{212a}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⲲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿ"
-    + "ﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"
+    "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ"
+    + "-Ὅὐ-ὗὙὛὝὟ-\u{1f7d}ᾀ-ᾴᾶ-ᾼ\u{1fbe}ῂ-ῄῆ-ῌῐ-\u{1fd3}ῖ-\u{1fdb}ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u{2126}ℨ"
+    + "\u{212a}-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄ\u{2c00}-\u{2c7b}\u{2c7e}-\u{2ce4}\u{2ceb}-\u{2cee}\u{2cf2}"
+    + "\u{2cf3}\u{a640}-\u{a66d}\u{a680}-\u{a69b}\u{a722}-\u{a76f}\u{a771}-\u{a787}\u{a78b}-"
+    + "\u{a78e}\u{ab70}-\u{abbf}\u{fb00}-\u{fb06}\u{fb13}-\u{fb17}\u{ff21}-\u{ff3a}\u{ff41}-"
+    + "\u{ff5a}\u{10400}-\u{1044f}\u{104b0}-\u{104d3}\u{104d8}-\u{104fb}\u{10c80}-\u{10cb2}"
+    + "\u{10cc0}-\u{10cf2}\u{118a0}-\u{118df}\u{1e900}-\u{1e943}"
 }

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What is done to text before a BPE model cuts it: steps one after the other.
 struct TextNormalizer: Sendable {
   /// One step.
@@ -27,7 +25,7 @@ struct TextNormalizer: Sendable {
   private static func apply(_ step: Step, _ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
     guard !text.isEmpty else { return nil }
     switch step {
-    case .compose: return compose(text)
+    case .compose: return CanonicalComposition.compose(text)
     case .prepend(let prefix): return prefix + text
     case .replace(let pattern, let replacement): return replace(pattern, replacement, text)
     }
@@ -51,13 +49,5 @@ struct TextNormalizer: Sendable {
       }
     }
     return result
-  }
-
-  /// The first byte of U+0300; before that, all characters are as form C has them.
-  private static let firstByteOfMarks: UInt8 = 0xcc
-
-  private static func compose(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-    guard text.contains(where: { $0 >= firstByteOfMarks }) else { return nil }
-    return Array(String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
   }
 }

@@ -182,14 +182,22 @@ struct SentencePieceModelFile {
       precision: .single
     )
     let added = addedTokens(sentinels: sentinels)
-    return Vocabulary(
-      pieces: pieces.map(\.bytes) + added.suffix(sentinels).map { Array($0.content.utf8) },
+    let addedTokens = AddedTokens(added)
+    let encoder = UnigramEncoder(
+      added: addedTokens,
       normalizer: .longestMatch(
         try CharacterMap(characterMap, at: "\(path), precompiled_charsmap")
       ),
       metaspace: .sentence(rules),
-      model: model,
-      added: AddedTokens(added),
+      model: model
+    )
+    return Vocabulary(
+      pieces: PieceTable(
+        pieces.map(\.bytes) + added.suffix(sentinels).map { Array($0.content.utf8) }
+      ),
+      decoding: .metaspace,
+      encoder: .unigram(encoder),
+      added: addedTokens,
       prefix: [],
       suffix: try suffix()
     )

@@ -71,7 +71,10 @@ public struct Tokenizer: Sendable {
   public var endOfSequence: Int? { vocabulary.suffix.last }
 
   /// The id of `<extra_id_index>`; nil if there is no such token.
-  public func sentinel(_ index: Int) -> Int? { vocabulary.added.id(of: "<extra_id_\(index)>") }
+  public func sentinel(_ index: Int) -> Int? { id(of: "<extra_id_\(index)>") }
+
+  /// The id of the added token `content`, such as `<|im_end|>`; nil if there is no such token.
+  public func id(of content: String) -> Int? { vocabulary.added.id(of: content) }
 
   /// Whether `id` is a special token: one that is no text, such as padding or a sentinel.
   public func isSpecial(_ id: Int) -> Bool { vocabulary.added.isSpecial(id) }
@@ -88,13 +91,11 @@ public struct Tokenizer: Sendable {
   ///     end of the sequence, are added.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     var ids = addingSpecialTokens ? vocabulary.prefix : []
-    for part in vocabulary.added.split(text) {
-      switch part {
-      case .token(let id): ids.append(id)
-      case .text(let text):
-        vocabulary.metaspace.forEachPart(of: vocabulary.normalizer.normalize(text)) { word in
-          vocabulary.model.encode(word, into: &ids)
-        }
+    var text = text
+    text.withUTF8 { bytes in
+      switch vocabulary.encoder {
+      case .unigram(let encoder): encoder.encode(bytes, into: &ids)
+      case .bpe(let encoder): encoder.encode(bytes, into: &ids)
       }
     }
     if addingSpecialTokens { ids += vocabulary.suffix }
@@ -112,10 +113,9 @@ public struct Tokenizer: Sendable {
     _ ids: [Int],
     skippingSpecialTokens: Bool = true
   ) throws(InputError) -> String {
-    var text: [UInt8] = []
-    var isFirst = true
+    var assembler = assembler()
     for (index, id) in ids.enumerated() {
-      guard vocabulary.pieces.indices.contains(id) else {
+      guard 0..<vocabularyCount ~= id else {
         throw InputError(
           .invalidValue,
           at: "token \(index + 1) of \(ids.count)",
@@ -123,10 +123,18 @@ public struct Tokenizer: Sendable {
           found: "\(id)"
         )
       }
-      if skippingSpecialTokens && isSpecial(id) { continue }
-      Metaspace.appendText(of: vocabulary.pieces[id], isFirst: isFirst, to: &text)
-      isFirst = false
+      append(id, to: &assembler, skippingSpecialTokens: skippingSpecialTokens)
     }
-    return String(decoding: text, as: UTF8.self)
+    assembler.finish()
+    return String(decoding: assembler.text, as: UTF8.self)
+  }
+
+  /// What decoding starts with.
+  func assembler() -> PieceAssembler { PieceAssembler(vocabulary.decoding) }
+
+  /// Adds the text of `id`; none if it is not in the vocabulary.
+  func append(_ id: Int, to assembler: inout PieceAssembler, skippingSpecialTokens: Bool) {
+    guard 0..<vocabularyCount ~= id, !(skippingSpecialTokens && isSpecial(id)) else { return }
+    assembler.append(vocabulary.pieces[id], id: id)
   }
 }

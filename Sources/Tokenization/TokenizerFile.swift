@@ -21,7 +21,15 @@ enum TokenizerFile {
   /// The `type` that the JSON in `file` describes.
   static func decode<Value: Decodable>(_ type: Value.Type, _ file: URL) throws(InputError) -> Value
   {
-    let data = try read(file)
+    try decode(type, try read(file), from: file)
+  }
+
+  /// The `type` that the JSON in `data`, the content of `file`, describes.
+  static func decode<Value: Decodable>(
+    _ type: Value.Type,
+    _ data: Data,
+    from file: URL
+  ) throws(InputError) -> Value {
     do {
       return try JSONDecoder().decode(type, from: data)
     } catch let error as InputError {

@@ -1,26 +1,53 @@
 import Diagnostics
 import Foundation
 
-/// A `tokenizer.json` of the tokenizers library, as far as T5's tokenizer uses the format.
+/// A `tokenizer.json` of the tokenizers library, but for the vocabulary and the merges of a BPE model,
+/// which `TokenizerParts` takes out.
 struct TokenizerJSON: Decodable {
   /// Any component: its kind, and the parameters of all kinds that are supported.
   struct Component: Decodable {
     var type: String
     var precompiledCharsmap: Data?
+    var normalizers: [Component]?
     var pretokenizers: [Component]?
+    var processors: [Component]?
+    var decoders: [Component]?
     var replacement: String?
     var prependScheme: String?
     var addPrefixSpace: Bool?
+    var useRegex: Bool?
+    var individualDigits: Bool?
     var split: Bool?
+    var pattern: Pattern?
+    var behavior: String?
+    var invert: Bool?
+    var prepend: String?
+    var content: String?
+    var start: Int?
+    var stop: Int?
     var single: [TemplateItem]?
     var specialTokens: [String: TemplateToken]?
 
     private enum CodingKeys: String, CodingKey {
-      case type, pretokenizers, replacement, split, single
+      case type, normalizers, pretokenizers, processors, decoders, replacement, split, pattern
+      case behavior, invert, prepend, content, start, stop, single
       case precompiledCharsmap = "precompiled_charsmap"
       case prependScheme = "prepend_scheme"
       case addPrefixSpace = "add_prefix_space"
+      case useRegex = "use_regex"
+      case individualDigits = "individual_digits"
       case specialTokens = "special_tokens"
+    }
+  }
+
+  /// What is looked for: a regular expression, or just a string.
+  struct Pattern: Decodable {
+    var regex: String?
+    var string: String?
+
+    private enum CodingKeys: String, CodingKey {
+      case regex = "Regex"
+      case string = "String"
     }
   }
 
@@ -39,26 +66,49 @@ struct TokenizerJSON: Decodable {
   struct TemplateToken: Decodable { var ids: [Int] }
 
   struct Model: Decodable {
-    var type: String?
-    var unknown: Int?
-    var vocabulary: [Piece]
+    var type: String
+    var dropout: Double?
+    var unknownID: Int?
+    var unknownToken: String?
+    var continuingSubwordPrefix: String?
+    var endOfWordSuffix: String?
+    var fusesUnknown: Bool?
     var byteFallback: Bool?
+    var ignoresMerges: Bool?
+    /// The pieces of a unigram model; none for other models.
+    var vocabulary: [Piece]
 
     private enum CodingKeys: String, CodingKey {
-      case type
-      case unknown = "unk_id"
-      case vocabulary = "vocab"
+      case type, dropout, merges
+      case unknownID = "unk_id"
+      case unknownToken = "unk_token"
+      case continuingSubwordPrefix = "continuing_subword_prefix"
+      case endOfWordSuffix = "end_of_word_suffix"
+      case fusesUnknown = "fuse_unk"
       case byteFallback = "byte_fallback"
+      case ignoresMerges = "ignore_merges"
+      case vocabulary = "vocab"
     }
 
-    /// Looks at the model's type first: the vocabularies of other types have other forms.
+    /// Looks at the model's type first: the vocabularies of other types have other forms. Old files
+    /// have no types; there, merges tell BPE.
     init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
-      type = try values.decodeIfPresent(String.self, forKey: .type)
-      unknown = try values.decodeIfPresent(Int.self, forKey: .unknown)
+      type =
+        try values.decodeIfPresent(String.self, forKey: .type)
+        ?? (values.contains(.merges) ? "BPE" : "Unigram")
+      dropout = try values.decodeIfPresent(Double.self, forKey: .dropout)
+      unknownID = try values.decodeIfPresent(Int.self, forKey: .unknownID)
+      unknownToken = try values.decodeIfPresent(String.self, forKey: .unknownToken)
+      continuingSubwordPrefix = try values.decodeIfPresent(
+        String.self,
+        forKey: .continuingSubwordPrefix
+      )
+      endOfWordSuffix = try values.decodeIfPresent(String.self, forKey: .endOfWordSuffix)
+      fusesUnknown = try values.decodeIfPresent(Bool.self, forKey: .fusesUnknown)
       byteFallback = try values.decodeIfPresent(Bool.self, forKey: .byteFallback)
-      let isUnigram = type ?? "Unigram" == "Unigram"
-      vocabulary = isUnigram ? try values.decode([Piece].self, forKey: .vocabulary) : []
+      ignoresMerges = try values.decodeIfPresent(Bool.self, forKey: .ignoresMerges)
+      vocabulary = type == "Unigram" ? try values.decode([Piece].self, forKey: .vocabulary) : []
     }
   }
 
@@ -79,10 +129,12 @@ struct TokenizerJSON: Decodable {
     var content: String
     var singleWord: Bool?
     var normalized: Bool?
+    var lstrip: Bool?
+    var rstrip: Bool?
     var special: Bool
 
     private enum CodingKeys: String, CodingKey {
-      case id, content, normalized, special
+      case id, content, normalized, lstrip, rstrip, special
       case singleWord = "single_word"
     }
   }

@@ -110,7 +110,7 @@ import Tokenization
     ("TemplateProcessing", "BertProcessing", .unsupported, "BertProcessing"),
     ("\"ids\":[1]", "\"ids\":[6]", .malformed, "post_processor"),
     ("[{\"Sequence\":{\"id\":\"A\"}},", "[", .malformed, "one sequence"),
-    ("\"Unigram\"", "\"BPE\"", .unsupported, "BPE"),
+    ("\"Unigram\"", "\"WordPiece\"", .unsupported, "WordPiece"),
     ("\"byte_fallback\":false", "\"byte_fallback\":true", .unsupported, "byte_fallback"),
     ("\"unk_id\":0", "\"unk_id\":null", .malformed, "unk_id"),
     ("\"unk_id\":0", "\"unk_id\":5", .malformed, "unk_id"),
@@ -121,7 +121,7 @@ import Tokenization
     ("[\"a\",-1.5]", "[\"a\"]", .malformed, "vocab.3"),
     ("[\"a\",-1.5]", "[\"a\",null]", .malformed, "vocab.3"),
     ("\"model\":", "\"module\":", .malformed, "model"),
-    ("]]}}", "]]}", .malformed, "JSON"),
+    ("]]}}", "]]}", .truncated, "JSON"),
   ])
   func whatIsRefusedIsNamed(
     part: String,

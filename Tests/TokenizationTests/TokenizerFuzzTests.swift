@@ -103,6 +103,29 @@ import Tokenization
     #expect((1..<1500).contains(refused))
   }
 
+  @Test(arguments: ["qwen3", "olmoe", "mixtral", "deepseek-v3"])
+  func bpeTokenizers(family: String) throws {
+    let file = Fixtures.folder.appending(path: "tokenizer-bpe/\(family)/tokenizer.json")
+    let refused = try refusals(of: [UInt8](try Data(contentsOf: file)), count: 150, seed: 7) {
+      try Tokenizer(tokenizerJSON: $0)
+    }
+    #expect(refused > 0)
+  }
+
+  /// A word of a megabyte would take minutes in quadratic time.
+  @Test(arguments: ["qwen3", "gpt-oss", "deepseek-v2", "deepseek-v3", "mixtral"])
+  func longWordsTakeLinearTime(family: String) throws {
+    let tokenizer = try Tokenizer(
+      folder: Fixtures.folder.appending(path: "tokenizer-bpe/\(family)")
+    )
+    for unit in ["a", " ", "\n", "A", "\u{301}\u{327}", "1", "- ", "中"] {
+      let text = String(repeating: unit, count: 1_000_000 / unit.utf8.count)
+      let ids = tokenizer.encode("x" + text, addingSpecialTokens: false)
+      #expect(ids.allSatisfy { (0..<tokenizer.vocabularyCount).contains($0) })
+      #expect(ids.count > 5000)
+    }
+  }
+
   @Test func anyTextIsTokenized() throws {
     let tokenizer = try Tokenizer(folder: Fixtures.switchMini)
     var generator = SeededGenerator(seed: 5)

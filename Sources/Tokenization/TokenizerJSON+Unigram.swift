@@ -1,32 +1,31 @@
 import Diagnostics
-import Foundation
 
-/// From the parsed file to the stages of the tokenizer; what T5's tokenizer does not use is refused
-/// by name.
+/// From the parsed file to the stages of a unigram tokenizer; what T5's tokenizer does not use is
+/// refused by name.
 extension TokenizerJSON {
-  /// The vocabulary that `file` describes.
-  static func read(_ file: URL) throws(InputError) -> Vocabulary {
-    try TokenizerFile.decode(Self.self, file).vocabulary(file.path)
-  }
-
-  private func vocabulary(_ path: String) throws(InputError) -> Vocabulary {
-    if truncation != nil { throw Self.unsupported("\(path), truncation", "null", "a value") }
-    if padding != nil { throw Self.unsupported("\(path), padding", "null", "a value") }
+  /// The vocabulary that the file at `path` describes, whose model is of type `Unigram`.
+  func unigramVocabulary(_ path: String) throws(InputError) -> Vocabulary {
     let map = try characterMap("\(path), normalizer")
     try checkPreTokenizer("\(path), pre_tokenizer")
     try Self.checkMetaspace(decoder, "\(path), decoder")
     let pieces = try allPieces(path)
-    let (prefix, suffix) = try template("\(path), post_processor", count: pieces.count)
-    return Vocabulary(
-      pieces: pieces,
+    let (prefix, suffix) = try specialTokens("\(path), post_processor", count: pieces.count)
+    let added = AddedTokens(
+      (addedTokens ?? []).map {
+        AddedTokens.Token(id: $0.id, content: $0.content, isSpecial: $0.special)
+      }
+    )
+    let encoder = UnigramEncoder(
+      added: added,
       normalizer: .perGrapheme(map),
       metaspace: .words,
-      model: try unigram("\(path), model"),
-      added: AddedTokens(
-        (addedTokens ?? []).map {
-          AddedTokens.Token(id: $0.id, content: $0.content, isSpecial: $0.special)
-        }
-      ),
+      model: try unigram("\(path), model")
+    )
+    return Vocabulary(
+      pieces: PieceTable(pieces),
+      decoding: .metaspace,
+      encoder: .unigram(encoder),
+      added: added,
       prefix: prefix,
       suffix: suffix
     )
@@ -79,18 +78,15 @@ extension TokenizerJSON {
   // MARK: - Model and tokens
 
   private func unigram(_ place: String) throws(InputError) -> UnigramModel {
-    if let type = model.type, type != "Unigram" {
-      throw Self.unsupported(place, "Unigram", type)
-    }
     if model.byteFallback ?? false {
       throw Self.unsupported(place, "byte_fallback false", "true")
     }
-    guard let unknown = model.unknown, model.vocabulary.indices.contains(unknown) else {
+    guard let unknown = model.unknownID, model.vocabulary.indices.contains(unknown) else {
       throw InputError(
         .malformed,
         at: place,
         expected: "unk_id in 0..<\(model.vocabulary.count)",
-        found: model.unknown.map(String.init) ?? "none"
+        found: model.unknownID.map(String.init) ?? "none"
       )
     }
     if let wrong = model.vocabulary.firstIndex(where: { !$0.score.isFinite }) {
@@ -112,10 +108,6 @@ extension TokenizerJSON {
   /// The pieces of the model, and after them the added tokens that it does not have. Their `lstrip`
   /// and `rstrip` need no care: the text around them is cut at white space anyway.
   private func allPieces(_ path: String) throws(InputError) -> [[UInt8]] {
-    // The type is checked before the tokens, which look wrong where the vocabulary was not read.
-    if let type = model.type, type != "Unigram" {
-      throw Self.unsupported("\(path), model", "Unigram", type)
-    }
     var pieces = model.vocabulary.map { Array($0.text.utf8) }
     for token in (addedTokens ?? []).sorted(by: { $0.id < $1.id }) {
       let place = "\(path), added token \(token.content)"
@@ -133,59 +125,5 @@ extension TokenizerJSON {
       }
     }
     return pieces
-  }
-
-  // MARK: - Template
-
-  /// The ids before and after the text.
-  private func template(
-    _ place: String,
-    count: Int
-  ) throws(InputError) -> (prefix: [Int], suffix: [Int]) {
-    guard let postProcessor else { return ([], []) }
-    guard postProcessor.type == "TemplateProcessing" else {
-      throw Self.unsupported(place, "TemplateProcessing", postProcessor.type)
-    }
-    var sides: [[Int]] = [[]]
-    for item in postProcessor.single ?? [] {
-      if let token = item.specialToken {
-        guard let ids = postProcessor.specialTokens?[token.id]?.ids,
-          ids.allSatisfy((0..<count).contains)
-        else {
-          throw InputError(
-            .malformed,
-            at: place,
-            expected: "the ids of \(token.id)",
-            found: "none, or unknown ids"
-          )
-        }
-        sides[sides.count - 1] += ids
-      } else {
-        sides.append([])
-      }
-    }
-    guard sides.count == 2 else {
-      throw InputError(
-        .malformed,
-        at: place,
-        expected: "one sequence",
-        found: "\(sides.count - 1)"
-      )
-    }
-    return (sides[0], sides[1])
-  }
-
-  private static func unsupported(
-    _ place: String,
-    _ expected: String,
-    _ found: String
-  ) -> InputError {
-    InputError(
-      .unsupported,
-      at: place,
-      expected: expected,
-      found: found,
-      remedy: "Use the tokenizer of a T5 or SwitchTransformers checkpoint"
-    )
   }
 }

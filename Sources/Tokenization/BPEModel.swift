@@ -1,0 +1,111 @@
+/// Byte-pair encoding: cuts a word into characters, and merges neighbours in the order of the
+/// merges' ranks, of equal ones from left to right.
+///
+/// Source: Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words with Subword Units",
+/// ACL 2016, section 3.2; what becomes of unknown characters is as in the tokenizers library.
+struct BPEModel: Sendable {
+  /// What the characters are that words are cut into.
+  enum Alphabet: Sendable {
+    /// Bytes, each with its id; nil where the vocabulary has none.
+    case bytes([UInt32?])
+    /// Unicode scalars, with the ids of the pieces of one scalar.
+    case scalars(PieceIndex)
+  }
+
+  var alphabet: Alphabet
+  var merges: MergeTable
+  /// The ids of `<0x00>` to `<0xFF>`, for the bytes of unknown characters; nil without byte fallback.
+  var byteFallback: [UInt32?]?
+  /// The id for characters that are unknown all the same; they vanish if it is nil.
+  var unknown: UInt32?
+  /// Whether unknown characters in a row give one id.
+  var fusesUnknown = false
+  /// The pieces that a whole word may be, whatever the merges say; nil if the merges decide.
+  var wholeWords: PieceIndex?
+
+  /// Words of so many characters and more are merged by way of a heap, in O(n log n), shorter ones by
+  /// looking for the first merge each time, in O(n²), which is faster there.
+  private static let longWord = 64
+
+  /// Appends the ids of `word` to `ids`.
+  func encode(
+    _ word: UnsafeBufferPointer<UInt8>,
+    _ scratch: inout BPEScratch,
+    into ids: inout [Int]
+  ) {
+    if let whole = wholeWords?.id(of: word) {
+      ids.append(whole)
+      return
+    }
+    let key = WordCache.Key(word)
+    if let key, scratch.cache.append(key, to: &ids) { return }
+    let start = ids.count
+    scratch.tokens.removeAll(keepingCapacity: true)
+    appendCharacters(of: word, to: &scratch.tokens)
+    if scratch.tokens.count < Self.longWord {
+      scratch.mergeShort(merges)
+    } else {
+      scratch.mergeLong(merges)
+    }
+    for token in scratch.tokens { ids.append(Int(token)) }
+    if let key { scratch.cache.store(ids[start...], for: key) }
+  }
+
+  // MARK: - Characters
+
+  private func appendCharacters(
+    of word: UnsafeBufferPointer<UInt8>,
+    to tokens: inout [UInt32]
+  ) {
+    // Unknown characters that have not been written yet; the bytes of others may overtake them.
+    var pending = false
+    var position = 0
+    while position < word.count {
+      let end = characterEnd(word, position)
+      let character = UnsafeBufferPointer(rebasing: word[position..<end])
+      position = end
+      if let token = token(of: character) {
+        if pending, let unknown { tokens.append(unknown) }
+        pending = false
+        tokens.append(token)
+      } else if !appendBytes(of: character, to: &tokens) {
+        if pending, !fusesUnknown, let unknown { tokens.append(unknown) }
+        pending = true
+      }
+    }
+    if pending, let unknown { tokens.append(unknown) }
+  }
+
+  @inline(__always)
+  private func characterEnd(_ word: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    guard case .scalars = alphabet else { return start + 1 }
+    var end = start + 1
+    while end < word.count, word[end] & 0xc0 == 0x80 { end += 1 }
+    return end
+  }
+
+  @inline(__always)
+  private func token(of character: UnsafeBufferPointer<UInt8>) -> UInt32? {
+    switch alphabet {
+    case .bytes(let ids): ids[Int(character[0])]
+    case .scalars(let index): index.id(of: character).map { UInt32($0) }
+    }
+  }
+
+  /// Appends the tokens of an unknown character's bytes; false if not each byte has one.
+  private func appendBytes(
+    of character: UnsafeBufferPointer<UInt8>,
+    to tokens: inout [UInt32]
+  ) -> Bool {
+    guard let byteFallback else { return false }
+    let start = tokens.count
+    for byte in character {
+      guard let token = byteFallback[Int(byte)] else {
+        tokens.removeSubrange(start...)
+        return false
+      }
+      tokens.append(token)
+    }
+    return true
+  }
+}

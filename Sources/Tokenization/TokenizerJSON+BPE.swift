@@ -235,7 +235,7 @@ extension TokenizerJSON {
     let stripsSpace = try checkFallbackDecoder(place)
     let pieces = ids.map { id in
       var text: [UInt8] = []
-      Metaspace.appendText(of: Array(names[id]), isFirst: false, to: &text)
+      Metaspace.appendText(of: names[id], isFirst: false, to: &text)
       return text
     }
     let bytes = ids.map { ByteToken.byte(of: names[$0]).map(Int16.init) ?? -1 }

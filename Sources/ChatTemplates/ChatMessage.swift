@@ -9,7 +9,8 @@ public struct ChatMessage: Sendable, Equatable {
 
   /// What `role`, such as `user`, says; `more` are further fields.
   public init(role: String, content: String, _ more: Value.Member...) {
-    fields = [Value.Member("role", .string(role)), Value.Member("content", .string(content))] + more
+    fields =
+      [Value.Member("role", .string(role)), Value.Member("content", .string(content))] + more
   }
 
   /// The message as the reference passes it to templates: fields that are null are missing, and

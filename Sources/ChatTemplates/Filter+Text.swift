@@ -89,7 +89,8 @@ extension Renderer {
     if case .some(let value) = arguments[2] {
       if case .none = value { return style }
       let pair = try value.elements(budget)
-      guard pair.count == 2, case .string(let item) = pair[0], case .string(let key) = pair[1] else {
+      guard pair.count == 2, case .string(let item) = pair[0], case .string(let key) = pair[1]
+      else {
         throw Failure(expected: "two separators", found: value.description)
       }
       (style.itemSeparator, style.keySeparator) = (item, key)
@@ -171,7 +172,8 @@ extension Renderer {
     }
     if let integer = value.integer, precision >= 0 { return .integer(integer) }
     guard precision >= 0 else {
-      let result = (number / pow(10, Double(-precision))).rounded(.toNearestOrEven)
+      let result =
+        (number / pow(10, Double(-precision))).rounded(.toNearestOrEven)
         * pow(10, Double(-precision))
       return value.integer == nil ? .float(result) : .integer(Int(exactly: result) ?? 0)
     }

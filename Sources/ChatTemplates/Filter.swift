@@ -103,7 +103,9 @@ extension Renderer {
   }
 
   /// What a path such as `function.name` leads to from `value`.
-  func member(_ path: Object, of value: Object, default missing: Object? = nil) throws(Failure) -> Object {
+  func member(_ path: Object, of value: Object, default missing: Object? = nil) throws(Failure)
+    -> Object
+  {
     guard case .string(let path) = path else { return try item(path, of: value) }
     var value = value
     for part in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {

@@ -176,7 +176,9 @@ private struct JSONReader {
       code =
         (0xdc00..<0xe000).contains(low) ? 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00) : code
     }
-    guard let scalar = Unicode.Scalar(code) else { throw unexpected("both halves of a surrogate pair") }
+    guard let scalar = Unicode.Scalar(code) else {
+      throw unexpected("both halves of a surrogate pair")
+    }
     return scalar
   }
 

@@ -143,7 +143,12 @@ struct Lexer {
   }
 
   private func unclosed(_ what: String) -> Failure {
-    Failure(.truncated, expected: "the end of \(what)", found: "the end of the template", line: line)
+    Failure(
+      .truncated,
+      expected: "the end of \(what)",
+      found: "the end of the template",
+      line: line
+    )
   }
 
   /// Skips the end of a tag, `close` and `}` with an optional sign, and the space that goes with it.

@@ -74,7 +74,9 @@ struct ExactString: Hashable {
 
   init(_ text: String) { self.text = text }
 
-  static func == (left: ExactString, right: ExactString) -> Bool { left.text.isSame(as: right.text) }
+  static func == (left: ExactString, right: ExactString) -> Bool {
+    left.text.isSame(as: right.text)
+  }
 
   func hash(into hasher: inout Hasher) {
     var text = text

@@ -59,7 +59,8 @@ extension Renderer {
     case .string(let text):
       return try StringMethods(text: text, budget: budget).call(method.name, call)
     case .dictionary(let mapping): return try self.call(method.name, of: mapping, call)
-    case .list(let list), .tuple(let list): return try self.call(method.name, of: list, method, call)
+    case .list(let list), .tuple(let list):
+      return try self.call(method.name, of: list, method, call)
     case .loop(let loop): return try loop.call(method.name, call.positional, budget)
     default: throw Failure.unknown("method", method.name)
     }

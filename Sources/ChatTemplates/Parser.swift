@@ -175,7 +175,9 @@ struct Parser {
   }
 
   private mutating func loop() throws(Failure) -> ForLoop {
-    let target = try target(until: "in")
+    let target = try separate(loops: loops + 1) { (parser) throws(Failure) in
+      try parser.target(until: "in")
+    }
     guard skip(name: "in") else { throw unexpected("'in'") }
     let sequence = try tuple(allowsConditional: false, until: "recursive")
     let condition = skip(name: "if") ? try expression() : nil
@@ -185,7 +187,8 @@ struct Parser {
     }
     let otherwise =
       body.end == "else"
-      ? try separate { (parser) throws(Failure) in try parser.block(until: "endfor").statements } : []
+      ? try separate { (parser) throws(Failure) in try parser.block(until: "endfor").statements }
+      : []
     return ForLoop(
       target: target,
       sequence: sequence,
@@ -306,7 +309,9 @@ extension Parser {
     var targets: [Target] = []
     var isTuple = false
     repeat {
-      if token.kind == .blockEnd || token.kind == .symbol(")") || token.kind == .symbol("=") { break }
+      if token.kind == .blockEnd || token.kind == .symbol(")") || token.kind == .symbol("=") {
+        break
+      }
       if let end, token.kind == .name(end) { break }
       targets.append(try single(allowsNamespace))
       isTuple = isTuple || token.kind == .symbol(",")
@@ -325,6 +330,14 @@ extension Parser {
     }
     guard case .name(let name) = token.kind, !Self.constants.contains(name) else {
       throw unexpected("a name to assign to")
+    }
+    guard name != "loop" || loops == 0 else {
+      throw Failure(
+        .malformed,
+        expected: "a name to assign to",
+        found: "'loop', which loops set",
+        line: token.line
+      )
     }
     advance()
     guard allowsNamespace, skip(symbol: ".") else { return .name(name) }

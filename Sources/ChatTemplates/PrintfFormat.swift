@@ -8,7 +8,11 @@ enum PrintfFormat {
   ) throws(Failure) -> String {
     try budget.spend(bytes: format.utf8.count)
     var rest: [Object]
-    if case .tuple(let list) = arguments { rest = list.items.reversed() } else { rest = [arguments] }
+    if case .tuple(let list) = arguments {
+      rest = list.items.reversed()
+    } else {
+      rest = [arguments]
+    }
     var result = ""
     var scalars = Substring(format).unicodeScalars
     while let scalar = scalars.popFirst() {
@@ -22,7 +26,8 @@ enum PrintfFormat {
         result += "%"
         continue
       }
-      let value = try named.map { (name) throws(Failure) in try item(name, arguments) } ?? rest.popLast()
+      let value =
+        try named.map { (name) throws(Failure) in try item(name, arguments) } ?? rest.popLast()
       guard let value else { throw Failure(expected: "a value for each '%'", found: "too few") }
       let part = try converted(value, conversion, budget)
       try budget.spend(bytes: part.utf8.count)
@@ -63,7 +68,8 @@ enum PrintfFormat {
     case "r": return try value.literal(budget)
     case "d", "i":
       if let integer = value.integer { return String(integer) }
-      guard let number = value.number, let integer = Int(exactly: number.rounded(.towardZero)) else {
+      guard let number = value.number, let integer = Int(exactly: number.rounded(.towardZero))
+      else {
         throw Failure(expected: "a number for '%d'", found: value.description)
       }
       return String(integer)

@@ -18,7 +18,8 @@ struct Call {
         found: "\(positional.count)"
       )
     }
-    var values: [Object?] = positional + Array(repeating: nil, count: parameters.count - positional.count)
+    var values: [Object?] =
+      positional + Array(repeating: nil, count: parameters.count - positional.count)
     for (name, value) in named {
       guard let index = parameters.firstIndex(where: { $0.isSame(as: name) }), values[index] == nil
       else { throw Failure.unknown("argument of '\(function)'", name) }

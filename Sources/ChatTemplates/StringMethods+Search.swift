@@ -57,7 +57,13 @@ extension StringMethods {
 
   /// `startswith(…)` or `endswith(…)` of a text or of any in a tuple.
   func isAffix(_ name: String, _ call: Call) throws(Failure) -> Bool {
-    let arguments = try call.matched(name, name == "startswith" ? "prefix" : "suffix", "start", "end", required: 1)
+    let arguments = try call.matched(
+      name,
+      name == "startswith" ? "prefix" : "suffix",
+      "start",
+      "end",
+      required: 1
+    )
     let part = try part(arguments[1], arguments[2])
     let candidates: [Object]
     switch arguments[0] {
@@ -69,7 +75,10 @@ extension StringMethods {
     for candidate in candidates {
       let affix = try string(candidate)
       guard let part else { continue }
-      if name == "startswith" ? part.utf8.starts(with: affix.utf8) : part.utf8.reversed().starts(with: affix.utf8.reversed()) {
+      if name == "startswith"
+        ? part.utf8.starts(with: affix.utf8)
+        : part.utf8.reversed().starts(with: affix.utf8.reversed())
+      {
         return true
       }
     }
@@ -162,7 +171,9 @@ extension StringMethods {
     let missing = max(0, width) - text.unicodeScalars.count
     guard missing > 0 else { return text }
     try budget.spend(bytes: missing)
-    let fill = name == "zfill" ? "0" : try arguments[1].map { (fill) throws(Failure) in try string(fill) } ?? " "
+    let fill =
+      name == "zfill"
+      ? "0" : try arguments[1].map { (fill) throws(Failure) in try string(fill) } ?? " "
     guard fill.unicodeScalars.count == 1 else {
       throw Failure(expected: "one character to fill with", found: fill.pythonLiteral)
     }

@@ -59,7 +59,9 @@ struct StringMethods {
   static func isCased(_ text: String, isUpper: Bool) -> Bool {
     let scalars = text.unicodeScalars
     return scalars.contains { $0.properties.isCased }
-      && scalars.allSatisfy { !$0.properties.isCased || (isUpper ? $0.properties.isUppercase : $0.properties.isLowercase) }
+      && scalars.allSatisfy {
+        !$0.properties.isCased || (isUpper ? $0.properties.isUppercase : $0.properties.isLowercase)
+      }
   }
 
   /// The first character in upper case, the others in lower case.
@@ -138,7 +140,10 @@ struct StringMethods {
   }
 
   private func words(fromEnd limit: Int) -> [String] {
-    let mirror = StringMethods(text: String(scalars: text.unicodeScalars.reversed()), budget: budget)
+    let mirror = StringMethods(
+      text: String(scalars: text.unicodeScalars.reversed()),
+      budget: budget
+    )
     return mirror.words(limit).reversed().map { String(scalars: $0.unicodeScalars.reversed()) }
   }
 
@@ -146,7 +151,10 @@ struct StringMethods {
     let bytes = Array(text.utf8)
     let pattern = Pattern(separator)
     guard !fromEnd else {
-      let mirrored = StringMethods(text: String(scalars: text.unicodeScalars.reversed()), budget: budget)
+      let mirrored = StringMethods(
+        text: String(scalars: text.unicodeScalars.reversed()),
+        budget: budget
+      )
       let mirror = String(scalars: separator.unicodeScalars.reversed())
       return mirrored.pieces(mirror, limit, fromEnd: false).reversed()
         .map { String(scalars: $0.unicodeScalars.reversed()) }

@@ -14,7 +14,11 @@ extension Renderer {
       guard let count else { throw Failure(expected: "a number of replacements", found: "none") }
       let old = try arguments[0]?.text(budget) ?? ""
       return try methods.replacing(old, by: try arguments[1]?.text(budget) ?? "", count: count)
-    case .indent: return try indented(methods, call)
+    case .indent:
+      guard case .string = value else {
+        throw Failure(expected: "a text", found: value.description)
+      }
+      return try indented(methods, call)
     case .format:
       let isNamed = !call.named.isEmpty
       guard !isNamed || call.positional.isEmpty else {

@@ -20,7 +20,7 @@ final class Mapping {
   /// Sets the value of `key`; only its maker does, templates cannot change a dictionary.
   func set(_ key: Object, _ value: Object) throws(Failure) {
     guard let hashed = Key(key) else {
-      throw Failure(expected: "a key of a dictionary", found: try key.defined().description)
+      throw Failure(expected: "a key of a dictionary", found: key.description)
     }
     depth = max(depth, 1 + value.depth, 1 + key.depth)
     guard depth <= Limits.valueDepth else { throw Failure.tooDeep }
@@ -44,6 +44,7 @@ final class Mapping {
 /// What tells keys apart: 1, 1.0 and `True` are the same one.
 enum Key: Hashable {
   case none
+  case undefined
   case number(Int)
   case fraction(Double)
   case string(ExactString)
@@ -53,6 +54,7 @@ enum Key: Hashable {
   init?(_ object: Object) {
     switch object {
     case .none: self = .none
+    case .undefined: self = .undefined
     case .boolean, .integer: self = .number(object.integer ?? 0)
     case .float(let value): self = Int(exactly: value).map(Key.number) ?? .fraction(value)
     case .string(let text): self = .string(ExactString(text))

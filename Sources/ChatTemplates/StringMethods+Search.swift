@@ -2,7 +2,7 @@ extension StringMethods {
   /// The texts of `items` with this text between them.
   func joined(_ items: Object) throws(Failure) -> String {
     var result = ""
-    for (index, item) in try items.defined().elements(budget).enumerated() {
+    for (index, item) in try items.elements(budget).enumerated() {
       guard case .string(let part) = item else {
         throw Failure(expected: "texts to join", found: item.description)
       }

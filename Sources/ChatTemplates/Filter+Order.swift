@@ -60,8 +60,8 @@ extension Renderer {
     isCaseSensitive: Bool
   ) throws(Failure) -> Object {
     let key = try path.map { (path) throws(Failure) in try member(path, of: item) } ?? item
+    try budget.spend(on: key)
     guard !isCaseSensitive, case .string(let text) = key else { return key }
-    try budget.spend(bytes: text.utf8.count)
     return .string(text.lowercased())
   }
 

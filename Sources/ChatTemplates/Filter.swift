@@ -21,6 +21,7 @@ extension Renderer {
   /// What the filter `name` makes of `value`.
   func filter(_ name: String, _ value: Object, _ call: Call) throws(Failure) -> Object {
     guard let filter = Filter.named(name) else { throw Failure.unknown("filter", name) }
+    try budget.spend(on: value)
     switch filter {
     case .abs, .float, .int, .round: return try number(filter, value, call)
     case .capitalize, .format, .indent, .lower, .replace, .title, .trim, .upper, .wordcount:

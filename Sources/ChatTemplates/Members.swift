@@ -74,6 +74,7 @@ extension Renderer {
     if name == "get" {
       let arguments = try call.matched(name, "key", "default", required: 1)
       let key = arguments[0] ?? .none
+      try budget.spend(on: key)
       guard Key(key) != nil else {
         throw Failure(expected: "a key of a dictionary", found: key.description)
       }

@@ -74,6 +74,7 @@ extension Object {
       try budget.spend(bytes: text.utf8.count + part.utf8.count)
       return Pattern(part).first(in: Array(text.utf8), from: 0) != nil
     case .dictionary(let mapping):
+      try budget.spend(on: item)
       guard Key(item) != nil else {
         throw Failure(expected: "a key of a dictionary", found: item.description)
       }

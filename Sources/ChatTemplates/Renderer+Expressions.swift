@@ -22,7 +22,11 @@ extension Renderer {
     case .tuple(let items): return .tuple(try List(try evaluate(items)))
     case .dictionary(let pairs):
       let mapping = Mapping()
-      for (key, value) in pairs { try mapping.set(try evaluate(key), try evaluate(value)) }
+      for (key, value) in pairs {
+        let key = try evaluate(key)
+        try budget.spend(on: key)
+        try mapping.set(key, try evaluate(value))
+      }
       return .dictionary(mapping)
     case .attribute(let value, let name): return try attribute(name, of: try evaluate(value))
     case .item(let value, let key): return try item(try evaluate(key), of: try evaluate(value))
@@ -120,6 +124,7 @@ extension Renderer {
 
   /// `value[key]`: an item, else the attribute of that name.
   func item(_ key: Object, of value: Object) throws(Failure) -> Object {
+    try budget.spend(on: key)
     switch try value.defined() {
     case .dictionary(let mapping):
       if let item = mapping.value(key) { return item }

@@ -39,6 +39,7 @@ extension Renderer {
   /// Whether `value` passes the test `name`.
   func test(_ name: String, _ value: Object, _ call: Call) throws(Failure) -> Bool {
     guard let test = ValueTest.named(name) else { throw Failure.unknown("test", name) }
+    try budget.spend(on: value)
     if let comparison = test.comparison {
       let other = try argument(of: name, call)
       return try value.compare(comparison, other, budget)

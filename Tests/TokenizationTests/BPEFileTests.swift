@@ -146,7 +146,8 @@ import Tokenization
 
   @Test(arguments: [
     (#""Prepend""#, #""Lowercase""#, InputError.Kind.unsupported, "Lowercase"),
-    (#"{"String":" "}"#, #"{"Regex":" +"}"#, .unsupported, "Replace of a string"),
+    (#""prepend":"▁""#, #""prepend":"_""#, .unsupported, "“_”"),
+    (#"{"String":" "}"#, #"{"Regex":" +"}"#, .unsupported, "Replace of a space"),
     (
       #""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"Whitespace"}"#, .unsupported,
       "Whitespace"
@@ -176,6 +177,19 @@ import Tokenization
     name: String
   ) throws {
     try expectFailure(fallback, part, replacement, kind, name)
+  }
+
+  @Test func bytesThatAreNotUTF8AreRefused() throws {
+    let bytes = Array(byteLevel.utf8).map { $0 == UInt8(ascii: "b") ? 0xff : $0 }
+    let file = try folder.file("tokenizer.json", bytes)
+    let error = #expect(throws: InputError.self) { try Tokenizer(tokenizerJSON: file) }
+    #expect(error?.kind == .malformed)
+    #expect(error?.expected == "JSON in UTF-8")
+  }
+
+  @Test func longAddedTokensAreRefused() throws {
+    let long = String(repeating: "a", count: 1025)
+    try expectFailure(byteLevel, "<s>", long, .unsupported, "at most 1024 bytes")
   }
 
   @Test func deepNestingIsRefused() throws {

@@ -12,7 +12,7 @@ struct AddedTokens: Sendable {
     var isSingleWord = false
     /// Whether it takes the white space before it.
     var stripsLeft = false
-    /// Whether it takes the white space after it.
+    /// Whether it takes the white space after it. No token may then begin with white space.
     var stripsRight = false
   }
 
@@ -66,8 +66,6 @@ struct AddedTokenMatcher: Sendable {
   /// from left to right.
   func forEachPart(of text: UnsafeBufferPointer<UInt8>, _ visit: (AddedTokens.Part) -> Void) {
     var done = 0
-    // White space whose end is known.
-    var space = 0..<0
     var position = 0
     while !tokens.isEmpty, position < text.count {
       guard starts[Int(text[position])], let (token, end) = longestToken(text, at: position) else {
@@ -77,12 +75,10 @@ struct AddedTokenMatcher: Sendable {
       let start = position
       position = end
       if token.isSingleWord, !isSingleWord(text, start..<end) { continue }
-      let first = token.stripsLeft ? spaceStart(text, before: start, notBefore: done) : start
+      let first = token.stripsLeft ? max(spaceStart(text, before: start), done) : start
       if done < first { visit(.text(done..<first)) }
       visit(.token(token.id))
-      // The search goes on behind the token, even if that is in the space that it takes.
-      if token.stripsRight, !space.contains(end) { space = end..<spaceEnd(text, after: end) }
-      done = token.stripsRight ? space.upperBound : end
+      done = token.stripsRight ? spaceEnd(text, after: end) : end
     }
     if done < text.count { visit(.text(done..<text.count)) }
   }
@@ -109,15 +105,9 @@ struct AddedTokenMatcher: Sendable {
     return ![before, after].contains { $0.map(Self.isWordCharacter) ?? false }
   }
 
-  private func spaceStart(
-    _ text: UnsafeBufferPointer<UInt8>,
-    before end: Int,
-    notBefore limit: Int
-  ) -> Int {
-    var start = max(end, limit)
-    while start > limit, let (scalar, previous) = scalar(text, endingAt: start),
-      scalar.properties.isWhitespace
-    {
+  private func spaceStart(_ text: UnsafeBufferPointer<UInt8>, before end: Int) -> Int {
+    var start = end
+    while let (scalar, previous) = scalar(text, endingAt: start), scalar.properties.isWhitespace {
       start = previous
     }
     return start

@@ -138,6 +138,13 @@ extension TokenizerJSON {
         )
       )
     }
+    let strips = tokens.contains { $0.stripsLeft || $0.stripsRight }
+    let hasSpace = { (token: AddedTokens.Token) in token.content.contains(where: \.isWhitespace) }
+    if strips, let token = tokens.first(where: hasSpace) {
+      // The reference fails where a token takes white space that is part of another one.
+      let place = "\(path), added token “\(token.content)”"
+      throw Self.unsupported(place, "no white space where tokens have lstrip or rstrip", "some")
+    }
     return AddedTokens(tokens)
   }
 

@@ -131,6 +131,10 @@ import Tokenization
     (#""content":"<s>""#, #""content":"a""#, .malformed, "added token a"),
     (#""content":"<s>""#, #""content":"""#, .malformed, "added token"),
     (#""normalized":false"#, #""normalized":"no""#, .malformed, "added_tokens"),
+    (
+      #""content":"<s>","single_word":false,"lstrip":false"#,
+      #""content":"< s>","single_word":false,"lstrip":true"#, .unsupported, "lstrip"
+    ),
     ("]]}}", "]]}", .truncated, "JSON"),
     ("]]}}", "]", .truncated, "JSON"),
     (#""ab"]]}}"#, #""ab"#, .truncated, "end of a string"),

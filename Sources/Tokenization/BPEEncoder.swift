@@ -132,12 +132,7 @@ final class BPEEncoder: Sendable {
       case .atStart: !startsWithMark && isAtStart
       case .never: false
       }
-    var result = hasPrefix ? Metaspace.mark : []
-    result.reserveCapacity(text.count + text.count / 2)
-    for byte in text {
-      if byte == UInt8(ascii: " ") { result += Metaspace.mark } else { result.append(byte) }
-    }
-    return result
+    return (hasPrefix ? Metaspace.mark : []) + Metaspace.marked(text)
   }
 
   /// Cuts `text` before each `▁` that stands after another one, or after another character.

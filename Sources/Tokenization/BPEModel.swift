@@ -33,13 +33,20 @@ struct BPEModel: Sendable {
     _ scratch: inout BPEScratch,
     into ids: inout [Int]
   ) {
-    if let whole = wholeWords?.id(of: word) {
-      ids.append(whole)
-      return
-    }
     let key = WordCache.Key(word)
     if let key, scratch.cache.append(key, to: &ids) { return }
     let start = ids.count
+    if let whole = wholeWords?.id(of: word) {
+      ids.append(whole)
+    } else {
+      merge(word, &scratch)
+      for token in scratch.tokens { ids.append(Int(token)) }
+    }
+    if let key { scratch.cache.store(ids[start...], for: key) }
+  }
+
+  /// Leaves the tokens of `word` in `scratch`.
+  private func merge(_ word: UnsafeBufferPointer<UInt8>, _ scratch: inout BPEScratch) {
     scratch.tokens.removeAll(keepingCapacity: true)
     appendCharacters(of: word, to: &scratch.tokens)
     if scratch.tokens.count < Self.longWord {
@@ -47,8 +54,6 @@ struct BPEModel: Sendable {
     } else {
       scratch.mergeLong(merges)
     }
-    for token in scratch.tokens { ids.append(Int(token)) }
-    if let key { scratch.cache.store(ids[start...], for: key) }
   }
 
   // MARK: - Characters

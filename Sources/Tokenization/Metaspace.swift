@@ -30,6 +30,16 @@ enum Metaspace: Sendable {
     }
   }
 
+  /// `text` with `▁` for each space.
+  static func marked(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.count + text.count / 2)
+    for byte in text {
+      if byte == space { result += mark } else { result.append(byte) }
+    }
+    return result
+  }
+
   /// Appends what `piece` says: its marks become spaces, and go in the first piece of a text.
   static func appendText(of piece: ArraySlice<UInt8>, isFirst: Bool, to text: inout [UInt8]) {
     var rest = piece

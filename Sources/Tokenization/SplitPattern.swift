@@ -1,7 +1,8 @@
 /// A regular expression that a tokenizer cuts text with.
 ///
 /// There is no general engine: each expression that published tokenizers use is recognized by its
-/// text and has its matcher, which takes linear time. `WordPattern` has the long ones.
+/// text, scalar by scalar, and has its matcher, which takes linear time. `WordPattern` has the long
+/// ones.
 enum SplitPattern: Sendable {
   /// One of the expressions that cut text into words, numbers and white space.
   case words(WordPattern)
@@ -112,20 +113,25 @@ struct CharacterRun: Sendable {
 
   /// The run that `expression` means; nil if it is none that is known.
   init?(_ expression: String) {
-    switch expression {
-    case "[\r\n]", #"[\r\n]"#: self.init(of: "\r\n", limit: 1)
-    case #"\p{N}"#: self.init(.number, limit: 1)
-    case #"\p{N}+"#: self.init(.number)
-    case #"\p{N}{1,3}"#: self.init(.number, limit: 3)
-    case #"\s?\p{L}+"#: self.init(.letter, afterSpace: true)
-    case #"\s?\p{P}+"#: self.init(.punctuation, afterSpace: true)
-    case "[\(Self.deepSeekV2Ideographs)]+": self.init(of: Self.deepSeekV2Ideographs)
-    case "[\(Self.deepSeekV3Ideographs)]+": self.init(of: Self.deepSeekV3Ideographs)
-    case #"\s?[\#(Self.deepSeekLetters)]+"#: self.init(of: Self.deepSeekLetters, afterSpace: true)
-    case #"\s?[\#(Self.deepSeekMarks)]+"#: self.init(of: Self.deepSeekMarks, afterSpace: true)
-    default: return nil
+    guard let run = Self.known.first(where: { $0.0.utf8.elementsEqual(expression.utf8) }) else {
+      return nil
     }
+    self = run.1
   }
+
+  private static let known: [(String, CharacterRun)] = [
+    ("[\r\n]", CharacterRun(of: "\r\n", limit: 1)),
+    (#"[\r\n]"#, CharacterRun(of: "\r\n", limit: 1)),
+    (#"\p{N}"#, CharacterRun(.number, limit: 1)),
+    (#"\p{N}+"#, CharacterRun(.number)),
+    (#"\p{N}{1,3}"#, CharacterRun(.number, limit: 3)),
+    (#"\s?\p{L}+"#, CharacterRun(.letter, afterSpace: true)),
+    (#"\s?\p{P}+"#, CharacterRun(.punctuation, afterSpace: true)),
+    ("[\(deepSeekV2Ideographs)]+", CharacterRun(of: deepSeekV2Ideographs)),
+    ("[\(deepSeekV3Ideographs)]+", CharacterRun(of: deepSeekV3Ideographs)),
+    (#"\s?[\#(deepSeekLetters)]+"#, CharacterRun(of: deepSeekLetters, afterSpace: true)),
+    (#"\s?[\#(deepSeekMarks)]+"#, CharacterRun(of: deepSeekMarks, afterSpace: true)),
+  ]
 
   /// The longest match at `position`.
   func matchEnd(_ text: ScalarText, _ position: Int) -> SplitPattern.Match {

@@ -17,7 +17,7 @@ extension TokenizerJSON {
       normalizer: normalizer,
       words: words,
       model: try bpeModel(vocabulary, isByteLevel: isByteLevel, "\(path), model"),
-      hasMarksOnlyInFront: vocabulary.hasMarksOnlyInFront && ignoresMerges == false
+      hasMarksOnlyInFront: vocabulary.hasMarksOnlyInFront && !ignoresMerges
         && vocabulary.index.id(of: Metaspace.mark) != nil
     )
     let (pieces, decoding) = try decodedPieces(

@@ -183,6 +183,13 @@ import Tokenization
     try expectFailure(fallback, part, replacement, kind, name)
   }
 
+  /// The Kelvin sign is canonically equivalent to K, but an expression with it means another class.
+  @Test func expressionsAreComparedScalarByScalar() throws {
+    let file = Fixtures.folder.appending(path: "tokenizer-bpe/deepseek-v2/tokenizer.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try expectFailure(text, "ℨ\u{212a}-ℭ", "ℨ\u{4b}-ℭ", .unsupported, "split pattern")
+  }
+
   @Test func bytesThatAreNotUTF8AreRefused() throws {
     let bytes = Array(byteLevel.utf8).map { $0 == UInt8(ascii: "b") ? 0xff : $0 }
     let file = try folder.file("tokenizer.json", bytes)

@@ -36,6 +36,9 @@ final class Budget {
     if case .string(let text) = object { try spend(bytes: text.utf8.count) }
   }
 
+  /// Spends what it costs to ask something of every character of `text`.
+  func spend(charactersOf text: String) throws(Failure) { try spend(1 + text.utf8.count / 4) }
+
   /// Spends what a text of `bytes` costs.
   func spend(bytes: Int) throws(Failure) { try spend(1 + bytes / 32) }
 }

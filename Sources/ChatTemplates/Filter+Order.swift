@@ -96,7 +96,7 @@ extension Renderer {
     var seen: Set<Key> = []
     var results: [Object] = []
     for (key, item) in items {
-      guard let hashed = Key(key) else {
+      guard let hashed = try Key(key, budget) else {
         throw Failure(expected: "values that can be keys", found: key.description)
       }
       if seen.insert(hashed).inserted { results.append(item) }

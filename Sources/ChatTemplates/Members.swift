@@ -74,11 +74,10 @@ extension Renderer {
     if name == "get" {
       let arguments = try call.matched(name, "key", "default", required: 1)
       let key = arguments[0] ?? .none
-      try budget.spend(on: key)
-      guard Key(key) != nil else {
+      guard try Key(key, budget) != nil else {
         throw Failure(expected: "a key of a dictionary", found: key.description)
       }
-      return mapping.value(key) ?? arguments[1] ?? .none
+      return try mapping.value(key, budget) ?? arguments[1] ?? .none
     }
     _ = try call.matched(name)
     try budget.spend(mapping.count)

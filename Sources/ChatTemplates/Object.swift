@@ -31,7 +31,7 @@ enum Object {
       self = .list(try List(values.map { (value) throws(Failure) in try Object(value) }))
     case .object(let members):
       let mapping = Mapping()
-      for member in members { try mapping.set(.string(member.name), try Object(member.value)) }
+      for member in members { try mapping.set(member.name, try Object(member.value)) }
       self = .dictionary(mapping)
     }
   }

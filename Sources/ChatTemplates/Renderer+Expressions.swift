@@ -23,9 +23,7 @@ extension Renderer {
     case .dictionary(let pairs):
       let mapping = Mapping()
       for (key, value) in pairs {
-        let key = try evaluate(key)
-        try budget.spend(on: key)
-        try mapping.set(key, try evaluate(value))
+        try mapping.set(try evaluate(key), try evaluate(value), budget)
       }
       return .dictionary(mapping)
     case .attribute(let value, let name): return try attribute(name, of: try evaluate(value))
@@ -52,6 +50,10 @@ extension Renderer {
       return .undefined("an inline 'if' without 'else' whose condition is false")
     case .comparison(let first, let rest): return try comparison(first, rest)
     case .arithmetic(let operation, let left, let right):
+      // The reference escapes the other operand for HTML.
+      guard !left.isMarkedSafe, !right.isMarkedSafe else {
+        throw Failure.unknown("operator on the filter", "safe")
+      }
       let left = try evaluate(left)
       return try self.operation(operation, left, try evaluate(right))
     case .sign(let isNegative, let value): return try sign(isNegative, try evaluate(value))
@@ -124,10 +126,9 @@ extension Renderer {
 
   /// `value[key]`: an item, else the attribute of that name.
   func item(_ key: Object, of value: Object) throws(Failure) -> Object {
-    try budget.spend(on: key)
     switch try value.defined() {
     case .dictionary(let mapping):
-      if let item = mapping.value(key) { return item }
+      if let item = try mapping.value(key, budget) { return item }
     case .list(let list), .tuple(let list):
       if let item = key.integer.flatMap({ list.items.at($0) }) { return item }
     case .string(let text):

@@ -5,7 +5,7 @@ struct StringMethods {
 
   /// What the method `name` returns.
   func call(_ name: String, _ call: Call) throws(Failure) -> Object {
-    try budget.spend(bytes: text.utf8.count)
+    try budget.spend(charactersOf: text)
     switch name {
     case "strip", "lstrip", "rstrip":
       let characters = try call.matched(name, "chars")[0]

@@ -2,6 +2,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Models
+import Tensors
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,13 +22,18 @@ struct Eval: ParsableCommand {
   )
   var data: String
 
+  @Flag(help: "Multiply by the fused kernels, as generate does, instead of in float32 throughout.")
+  var fused = false
+
   @OptionGroup var text: TextOptions
 
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let folder = URL(userPath: model)
-    let model = try ModelLoader.load(folder)
+    // Sequences side by side, each on one thread.
+    let execution = fused ? Execution.fused(Workers(count: 1)) : .exact
+    let model = try ModelLoader.load(folder, execution: execution)
     let samples = try text.load(URL(userPath: data), model: model, folder: folder)
     let display = ProgressDisplay()
     let result = try Evaluation.run(

@@ -1,6 +1,7 @@
 // The kernels' contracts: what each function computes, the shape of every pointer, what may be read.
 // One file per subject and instruction set stands behind each header.
 #pragma once
+#include "attention.h"
 #include "convert.h"
 #include "dense.h"
 #include "elementwise.h"

@@ -1,5 +1,6 @@
 // The table of kernels, one entry per instruction set.
 #pragma once
+#include "attention.h"
 #include "dense.h"
 #include "elementwise.h"
 #include "ternary.h"
@@ -13,6 +14,8 @@ typedef struct {
   qmoe_bf16_matvec *bf16_matvec;
   qmoe_softmax *softmax;
   qmoe_gate_silu *gate_silu;
+  qmoe_attention_scores *attention_scores;
+  qmoe_attention_values *attention_values;
 } qmoe_kernels;
 
 // The kernels of the given name, "scalar", "avx2", "avx512" or "neon"; NULL if there are none of that name

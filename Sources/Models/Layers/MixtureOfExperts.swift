@@ -113,6 +113,12 @@ public struct MixtureOfExperts: Sendable {
     scratch.output += scratch.networks[0].output
   }
 
+  /// What all experts together multiply.
+  private func multiplications(_ routes: Routes) -> Int {
+    let perToken = experts[0].input.reduce(0) { $0 + $1.rows * $1.columns } * 3 / 2
+    return perToken * routes.choices.reduce(0) { $0 + $1.count }
+  }
+
   /// Lets each of the experts `active` work on its tokens; what they give are the outputs of
   /// `scratch.networks`, in the same order.
   private func runExperts(
@@ -133,8 +139,9 @@ public struct MixtureOfExperts: Sendable {
       }
       // An expert for each thread, which then share nothing and wait once; few experts share the
       // threads one after another.
-      if active.count >= execution.workers.count {
-        try execution.workers.forEach(active.count, run)
+      let workers = execution.workers(for: multiplications(routes))
+      if active.count >= workers.count {
+        try workers.forEach(active.count, run)
       } else {
         for index in active.indices { try run(index) }
       }

@@ -1,12 +1,11 @@
+import Kernels
 import Tensors
 
 /// Attention from a single token, as each step of a generation has it.
 ///
-/// The BLAS would be called for each head, and each call would pick its columns out of all rows of the
-/// cache. Here the heads go through the cache together, row by row, at the rate of the memory.
+/// The BLAS would be called for each head and read all keys again. Here the heads that share keys and
+/// values go through them together, at the rate of the memory.
 extension ScaledAttention {
-  private typealias Lanes = SIMD16<Float>
-
   /// Multiplications that one thread does in about the time that it takes to wake another.
   private static let smallWork = 1 << 17
 
@@ -37,41 +36,33 @@ extension ScaledAttention {
     scores: UnsafeMutablePointer<Float>
   ) {
     let sharing = heads / keyValueHeads
-    var row = memory.keys + keys.lowerBound * keyWidth
-    for key in 0..<keys.count {
-      for head in range {
-        let shared = row + head / sharing * keySize
-        scores[head * keys.count + key] = product(memory.queries + head * keySize, shared)
+    var first = range.lowerBound
+    while first < range.upperBound {
+      // As many heads as share keys and values with the first.
+      let shared = first / sharing
+      let end = min(range.upperBound, (shared + 1) * sharing)
+      let target = scores + first * keys.count
+      var group = HeadGroup(
+        heads: end - first,
+        size: keySize,
+        rows: memory.keys + keys.lowerBound * keyWidth + shared * keySize,
+        stride: keyWidth,
+        count: keys.count
+      )
+      KernelSet.active.attentionScores(
+        group,
+        queries: memory.queries + first * keySize,
+        into: target
+      )
+      for head in first..<end {
+        let row = scores + head * keys.count
+        normalise(row, count: keys.count, visibility, head: head, row: 0)
       }
-      row += keyWidth
+      group.size = valueSize
+      group.rows = memory.values + keys.lowerBound * memory.valueStride + shared * valueSize
+      group.stride = memory.valueStride
+      KernelSet.active.attentionValues(group, weights: target, into: memory.out + first * valueSize)
+      first = end
     }
-    for head in range {
-      normalise(scores + head * keys.count, count: keys.count, visibility, head: head, row: 0)
-    }
-    let out = memory.out
-    (out + range.lowerBound * valueSize).update(repeating: 0, count: range.count * valueSize)
-    var values = memory.values + keys.lowerBound * memory.valueStride
-    for key in 0..<keys.count {
-      for head in range {
-        let (value, weight) = (values + head / sharing * valueSize, scores[head * keys.count + key])
-        let target = out + head * valueSize
-        for index in 0..<valueSize { target[index] += weight * value[index] }
-      }
-      values += memory.valueStride
-    }
-  }
-
-  /// `Σ a · b` over one head; both pointers are good for `keySize` numbers, of any alignment.
-  @inline(__always)
-  private func product(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Float {
-    let whole = keySize / Lanes.scalarCount * Lanes.scalarCount
-    var sums = Lanes.zero
-    for index in stride(from: 0, to: whole, by: Lanes.scalarCount) {
-      let left = UnsafeRawPointer(a + index).loadUnaligned(as: Lanes.self)
-      sums += left * UnsafeRawPointer(b + index).loadUnaligned(as: Lanes.self)
-    }
-    var sum = sums.sum()
-    for index in whole..<keySize { sum += a[index] * b[index] }
-    return sum
   }
 }

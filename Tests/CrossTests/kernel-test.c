@@ -215,6 +215,66 @@ static void check_bf16_matvec(int rounds) {
   printf("%d bfloat16 products\n", rounds);
 }
 
+// Softmax and gated SiLU: the bits of the scalar ones.
+static void check_exponentials(int rounds) {
+  for (int round = 0; round < rounds; round++) {
+    const size_t count = 1 + random_below(MAX_SIZE), bytes = count * 4;
+    float *x[2] = {guarded(bytes), guarded(bytes)}, *value = guarded(bytes);
+    const float sink = round % 2 ? normal() : -INFINITY;
+    for (int pass = 0; pass < 2; pass++) {
+      for (size_t i = 0; i < count; i++) {
+        x[0][i] = x[1][i] = 10 * normal();
+        value[i] = normal();
+      }
+      for (int side = 0; side < 2; side++) {
+        const qmoe_kernels *kernels = side ? tested : scalar;
+        if (pass) kernels->gate_silu(x[side], value, count);
+        else kernels->softmax(x[side], count, sink);
+      }
+      REQUIRE(memcmp(x[0], x[1], bytes) == 0, "%zu numbers, pass %d", count, pass);
+    }
+    release(x[0], bytes);
+    release(x[1], bytes);
+    release(value, bytes);
+  }
+  printf("%d softmaxes and gates\n", rounds);
+}
+
+// Attention of one token: the scalar results, but for the order of the sums.
+static void check_attention(int rounds) {
+  for (int round = 0; round < rounds; round++) {
+    const size_t heads = 1 + random_below(5), size = 1 + random_below(150);
+    const size_t keys = 1 + random_below(20), stride = size + random_below(30);
+    const size_t row_bytes = ((keys - 1) * stride + size) * 4;
+    float *rows = guarded(row_bytes), *queries = guarded(heads * size * 4);
+    float *weights = guarded(heads * keys * 4);
+    float *scores[2] = {guarded(heads * keys * 4), guarded(heads * keys * 4)};
+    float *sums[2] = {guarded(heads * size * 4), guarded(heads * size * 4)};
+    for (size_t i = 0; i < row_bytes / 4; i++) rows[i] = normal();
+    for (size_t i = 0; i < heads * size; i++) queries[i] = normal();
+    for (size_t i = 0; i < heads * keys; i++) weights[i] = normal();
+    for (int side = 0; side < 2; side++) {
+      const qmoe_kernels *kernels = side ? tested : scalar;
+      kernels->attention_scores(queries, heads, size, rows, stride, keys, scores[side], keys);
+      kernels->attention_values(weights, keys, heads, size, rows, stride, keys, sums[side]);
+    }
+    for (size_t i = 0; i < heads * keys; i++) {
+      REQUIRE(fabsf(scores[0][i] - scores[1][i]) < 1e-4f, "score %zu", i);
+    }
+    for (size_t i = 0; i < heads * size; i++) {
+      REQUIRE(fabsf(sums[0][i] - sums[1][i]) < 1e-4f, "sum %zu", i);
+    }
+    for (int side = 0; side < 2; side++) {
+      release(scores[side], heads * keys * 4);
+      release(sums[side], heads * size * 4);
+    }
+    release(rows, row_bytes);
+    release(queries, heads * size * 4);
+    release(weights, heads * keys * 4);
+  }
+  printf("%d attentions of one token\n", rounds);
+}
+
 int main(int count, char **arguments) {
   REQUIRE(count == 2, "usage: kernel-test KERNELS");
   tested = qmoe_kernels_named(arguments[1]);
@@ -227,5 +287,7 @@ int main(int count, char **arguments) {
   check_damaged_matrices(160);
   check_random_bytes(400);
   check_bf16_matvec(200);
+  check_exponentials(100);
+  check_attention(100);
   return 0;
 }

@@ -16,7 +16,8 @@ let package = Package(
     .library(
       name: "QMoE",
       targets: [
-        "Tensors", "Tokenization", "Corpus", "Models", "Compression", "Evaluation", "Generation",
+        "Tensors", "Tokenization", "ChatTemplates", "Corpus", "Models", "Compression",
+        "Evaluation", "Generation",
       ]
     ),
   ],
@@ -40,6 +41,7 @@ let package = Package(
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
+    .target(name: "ChatTemplates", dependencies: ["Diagnostics"]),
     .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
 
     // MARK: - Compressed weights
@@ -106,6 +108,10 @@ let package = Package(
     .testTarget(
       name: "TokenizationTests",
       dependencies: ["Tokenization", "Corpus", "TestSupport"]
+    ),
+    .testTarget(
+      name: "ChatTemplatesTests",
+      dependencies: ["ChatTemplates", "Tensors", "TestSupport"]
     ),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
     .testTarget(

@@ -2,6 +2,7 @@
 // functions of variable arguments nor use `stdin` and `stdout`, so both are wrapped here.
 #pragma once
 #include <histedit.h>
+#include <signal.h>
 #include <stdio.h>
 
 /// Clears the line; ends the input if there is nothing in it.
@@ -16,6 +17,13 @@ static inline unsigned char qmoe_edit_interrupt(EditLine *editor, int key) {
   return CC_REFRESH;
 }
 
+/// Suspends the program; libedit's handler gives the terminal back before.
+static inline unsigned char qmoe_edit_suspend(EditLine *editor, int key) {
+  (void)editor, (void)key;
+  raise(SIGTSTP);
+  return CC_NORM;
+}
+
 /// An editor of lines on the terminal that `lines` gives former ones to; NULL if there is none.
 static inline EditLine *qmoe_edit_begin(History *lines) {
   EditLine *editor = el_init("qmoe", stdin, stdout, stderr);
@@ -23,10 +31,12 @@ static inline EditLine *qmoe_edit_begin(History *lines) {
   el_set(editor, EL_EDITOR, "emacs");
   el_set(editor, EL_SIGNAL, 1);
   el_set(editor, EL_HIST, history, lines);
-  // Ctrl-C is a key, not a signal, while a line is edited.
-  el_set(editor, EL_SETTY, "-d", "intr=", NULL);
+  // Ctrl-C and Ctrl-Z are keys, not signals, while a line is edited.
+  el_set(editor, EL_SETTY, "-d", "-isig", NULL);
   el_set(editor, EL_ADDFN, "qmoe-interrupt", "Clear the line, or quit", qmoe_edit_interrupt);
+  el_set(editor, EL_ADDFN, "qmoe-suspend", "Suspend the program", qmoe_edit_suspend);
   el_set(editor, EL_BIND, "^C", "qmoe-interrupt", NULL);
+  el_set(editor, EL_BIND, "^Z", "qmoe-suspend", NULL);
   el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
   el_source(editor, NULL);
   return editor;

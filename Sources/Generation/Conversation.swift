@@ -69,16 +69,16 @@ public struct Conversation: Sendable {
   /// Lets the model answer `question` in up to `limit` tokens.
   ///
   /// - Parameters:
+  ///   - onText: is given each piece of text as it appears.
   ///   - isCancelled: is asked now and then; `true` ends the answer. What there is of it stays a part
   ///     of the conversation.
-  ///   - onText: is given each piece of text as it appears.
   /// - Throws: `InputError` if the question alone is longer than the context, or weights are damaged;
   ///   the conversation is then as it was.
   public mutating func answer(
     _ question: String,
     limit: Int,
-    isCancelled: () -> Bool = { false },
-    onText: (String) -> Void
+    onText: (String) -> Void = { _ in },
+    isCancelled: () -> Bool = { false }
   ) throws(InputError) -> Answer {
     let (forgotten, input) = try prompt(for: question, limit: limit)
     var stream = try TextStream(format.tokenizer, stops: stops)
@@ -86,8 +86,8 @@ public struct Conversation: Sendable {
       input,
       limit: limit,
       into: &stream,
-      isCancelled: isCancelled,
-      onText: onText
+      onText: onText,
+      isCancelled: isCancelled
     )
     if !result.tokens.isEmpty {
       turns.removeFirst(forgotten)

@@ -66,22 +66,22 @@ public struct Generator: Sendable {
   /// full.
   ///
   /// - Parameters:
-  ///   - isCancelled: is asked between batches of the input and after each token; `true` ends the
-  ///     text, perhaps before it has begun.
   ///   - onToken: is given each token as it is written, but not one that ends the sequence; `false`
   ///     ends the text.
+  ///   - isCancelled: is asked between batches of the input and after each token; `true` ends the
+  ///     text, perhaps before it has begun.
   /// - Throws: `InputError` if the input is empty or longer than the context, an id is out of range,
   ///   or weights are damaged.
   public mutating func run(
     _ input: [Int],
     limit: Int,
-    isCancelled: () -> Bool = { false },
-    onToken: (Int) -> Bool = { _ in true }
+    onToken: (Int) -> Bool = { _ in true },
+    isCancelled: () -> Bool = { false }
   ) throws(InputError) -> Result {
     let input = promptWindow.map { Array(input.suffix($0)) } ?? input
     try check(input)
     do {
-      return try write(after: input, limit: limit, isCancelled: isCancelled, onToken: onToken)
+      return try write(after: input, limit: limit, onToken, isCancelled)
     } catch {
       // Layers may have read unequally far.
       forget()
@@ -94,19 +94,25 @@ public struct Generator: Sendable {
   /// - Parameters:
   ///   - stream: is given the tokens.
   ///   - onText: is given each piece of text as it appears.
+  ///   - isCancelled: as for `run`.
   /// - Throws: as `run` does.
   public mutating func run(
     _ input: [Int],
     limit: Int,
     into stream: inout TextStream,
-    isCancelled: () -> Bool = { false },
-    onText: (String) -> Void = { _ in }
+    onText: (String) -> Void = { _ in },
+    isCancelled: () -> Bool = { false }
   ) throws(InputError) -> Result {
-    let result = try run(input, limit: limit, isCancelled: isCancelled) { token in
-      let piece = stream.append(token)
-      if !piece.isEmpty { onText(piece) }
-      return !stream.isStopped
-    }
+    let result = try run(
+      input,
+      limit: limit,
+      onToken: { token in
+        let piece = stream.append(token)
+        if !piece.isEmpty { onText(piece) }
+        return !stream.isStopped
+      },
+      isCancelled: isCancelled
+    )
     let rest = stream.finish()
     if !rest.isEmpty { onText(rest) }
     return result
@@ -129,8 +135,8 @@ public struct Generator: Sendable {
   private mutating func write(
     after input: [Int],
     limit: Int,
-    isCancelled: () -> Bool,
-    onToken: (Int) -> Bool
+    _ onToken: (Int) -> Bool,
+    _ isCancelled: () -> Bool
   ) throws(InputError) -> Result {
     let start = ContinuousClock.now
     // A model that writes a sequence of its own repeats itself only, not what it reads.

@@ -72,10 +72,9 @@ struct Chat: ParsableCommand {
       try conversation.answer(
         message,
         limit: options.maxTokens ?? 1024,
+        onText: { if !common.json { Console.print($0, terminator: "") } },
         isCancelled: { interrupt.isSet }
-      ) { piece in
-        if !common.json { Console.print(piece, terminator: "") }
-      }
+      )
     }
     if !common.json { Console.print() }
     if answer.turnsForgotten > 0 {

@@ -64,9 +64,8 @@ struct Generate: ParsableCommand {
     let result = try generator.run(
       input,
       limit: options.maxTokens ?? 64,
-      into: &stream,
-      onText: { if isShown { Console.print($0, terminator: "") } }
-    )
+      into: &stream
+    ) { if isShown { Console.print($0, terminator: "") } }
     guard isShown else {
       return try Console.print(json: WrittenText(stream.text, result))
     }

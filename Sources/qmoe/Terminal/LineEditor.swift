@@ -52,7 +52,9 @@ final class LineEditor: LineReader {
   private static func useUTF8() {
     for name in ["", "C.UTF-8", "en_US.UTF-8"] {
       setlocale(LC_CTYPE, name)
-      if let encoding = nl_langinfo(nl_item(CODESET)), String(cString: encoding) == "UTF-8" { return }
+      if let encoding = nl_langinfo(nl_item(CODESET)), String(cString: encoding) == "UTF-8" {
+        return
+      }
     }
   }
 }

@@ -6,7 +6,7 @@ extension ChatTemplate {
   ///
   /// The template is the text of `chat_template.jinja`, or `chat_template` in
   /// `tokenizer_config.json`: a text, or a list of named ones of which `default` is taken. Tokens
-  /// stand in `tokenizer_config.json` and, before it, in `special_tokens_map.json`.
+  /// stand in `tokenizer_config.json`, in old folders in `special_tokens_map.json`.
   ///
   /// - Throws: `InputError` if there is no template, or a file is not of its format.
   public static func load(folder: URL) throws(InputError) -> ChatTemplate {
@@ -14,8 +14,11 @@ extension ChatTemplate {
     let configurationFile = folder.appending(path: "tokenizer_config.json")
     let configuration = try json(configurationFile)
     var variables = tokens(in: configuration)
-    let map = tokens(in: try json(folder.appending(path: "special_tokens_map.json")))
-    variables.merge(map) { $1 }
+    // As in transformers, the older file counts only where the newer one lists no added tokens.
+    if configuration?["added_tokens_decoder"] == nil {
+      let map = tokens(in: try json(folder.appending(path: "special_tokens_map.json")))
+      variables.merge(map) { $1 }
+    }
     if let bytes = try read(file) {
       guard let source = String(validating: bytes, as: UTF8.self) else {
         throw InputError(.malformed, at: file.path, expected: "UTF-8 text", found: "other bytes")
@@ -58,11 +61,15 @@ extension ChatTemplate {
     }
   }
 
+  private static let tokenNames: Set<String> = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
+
   /// The texts of the special tokens that `file` states, by their names there.
   private static func tokens(in file: Value?) -> [String: Value] {
     guard case .object(let members)? = file else { return [:] }
     var tokens: [String: Value] = [:]
-    for member in members where member.name.hasSuffix("_token") {
+    for member in members where tokenNames.contains(member.name) {
       switch member.value {
       case .string: tokens[member.name] = member.value
       case .object:

@@ -13,7 +13,14 @@ extension Renderer {
     case .sort:
       let arguments = try call.matched("sort", "reverse", "case_sensitive", "attribute")
       let isReversed = arguments[0]?.isTrue ?? false
-      let items = try keyed(value, arguments[2], arguments[1])
+      let isCaseSensitive = arguments[1]?.isTrue ?? false
+      var items: [Keyed] = []
+      for item in try value.elements(budget) {
+        let keys = try paths(arguments[2]).map { (path) throws(Failure) in
+          try key(of: item, path, isCaseSensitive: isCaseSensitive)
+        }
+        items.append((.list(try List(keys)), item))
+      }
       return .list(try List(try ordered(items, isReversed: isReversed)))
     case .unique:
       let arguments = try call.matched("unique", "case_sensitive", "attribute")
@@ -39,18 +46,22 @@ extension Renderer {
     return items
   }
 
+  /// The paths that commas separate in what `sort` orders by.
+  private func paths(_ attribute: Object?) -> [Object?] {
+    guard case .string(let text)? = attribute else { return [attribute] }
+    return text.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+      .map { .string(String(decoding: $0, as: UTF8.self)) }
+  }
+
   /// What `item` is ordered by.
   private func key(
     of item: Object,
     _ path: Object?,
     isCaseSensitive: Bool
   ) throws(Failure) -> Object {
-    var key = item
-    if case .some(let path) = path {
-      if case .none = path {} else { key = try member(path, of: item) }
-    }
+    let key = try path.map { (path) throws(Failure) in try member(path, of: item) } ?? item
+    try budget.spend(on: key)
     guard !isCaseSensitive, case .string(let text) = key else { return key }
-    try budget.spend(bytes: text.utf8.count)
     return .string(text.lowercased())
   }
 
@@ -85,7 +96,7 @@ extension Renderer {
     var seen: Set<Key> = []
     var results: [Object] = []
     for (key, item) in items {
-      guard let hashed = Key(key) else {
+      guard let hashed = try Key(key, budget) else {
         throw Failure(expected: "values that can be keys", found: key.description)
       }
       if seen.insert(hashed).inserted { results.append(item) }

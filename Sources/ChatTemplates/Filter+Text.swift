@@ -5,7 +5,7 @@ extension Renderer {
   func text(_ filter: Filter, _ value: Object, _ call: Call) throws(Failure) -> String {
     let text = try value.text(budget)
     let methods = StringMethods(text: text, budget: budget)
-    try budget.spend(bytes: text.utf8.count)
+    try budget.spend(charactersOf: text)
     switch filter {
     case .trim: return try methods.stripped(of: try call.matched("trim", "chars")[0])
     case .replace:
@@ -14,7 +14,11 @@ extension Renderer {
       guard let count else { throw Failure(expected: "a number of replacements", found: "none") }
       let old = try arguments[0]?.text(budget) ?? ""
       return try methods.replacing(old, by: try arguments[1]?.text(budget) ?? "", count: count)
-    case .indent: return try indented(methods, call)
+    case .indent:
+      guard case .string = value else {
+        throw Failure(expected: "a text", found: value.description)
+      }
+      return try indented(methods, call)
     case .format:
       let isNamed = !call.named.isEmpty
       guard !isNamed || call.positional.isEmpty else {
@@ -41,7 +45,7 @@ extension Renderer {
 
   private func named(_ call: Call) throws(Failure) -> Object {
     let mapping = Mapping()
-    for (name, value) in call.named { try mapping.set(.string(name), value) }
+    for (name, value) in call.named { try mapping.set(name, value) }
     return .dictionary(mapping)
   }
 
@@ -100,13 +104,21 @@ extension Renderer {
 
   // MARK: - Numbers
 
+  /// Bytes of the longest text that is read as a number.
+  private static let longestNumber = 60
+
   /// The filters that give a number.
   func number(_ filter: Filter, _ value: Object, _ call: Call) throws(Failure) -> Object {
     switch filter {
-    case .int: return try integer(value, call)
+    case .int:
+      try budget.spend(Self.longestNumber)
+      return try integer(value, call)
     case .float:
+      try budget.spend(Self.longestNumber)
       let missing = try call.matched("float", "default")[0] ?? .float(0)
-      if case .string(let text) = value { return Self.float(text).map(Object.float) ?? missing }
+      if case .string(let text) = value, text.utf8.count <= Self.longestNumber {
+        return Self.float(text).map(Object.float) ?? missing
+      }
       return try value.defined().number.map(Object.float) ?? missing
     case .abs:
       _ = try call.matched("abs")
@@ -123,7 +135,7 @@ extension Renderer {
     if let integer = try value.defined().integer { return .integer(integer) }
     let missing = arguments[0] ?? .integer(0)
     var number = value.number
-    if case .string(let text) = value {
+    if case .string(let text) = value, text.utf8.count <= Self.longestNumber {
       let base = arguments[1]?.integer ?? 10
       if let integer = try Self.integer(text, base: base) { return .integer(integer) }
       number = Self.float(text)

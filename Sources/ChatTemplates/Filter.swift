@@ -21,6 +21,7 @@ extension Renderer {
   /// What the filter `name` makes of `value`.
   func filter(_ name: String, _ value: Object, _ call: Call) throws(Failure) -> Object {
     guard let filter = Filter.named(name) else { throw Failure.unknown("filter", name) }
+    try budget.spend(on: value)
     switch filter {
     case .abs, .float, .int, .round: return try number(filter, value, call)
     case .capitalize, .format, .indent, .lower, .replace, .title, .trim, .upper, .wordcount:
@@ -106,8 +107,12 @@ extension Renderer {
   func member(_ path: Object, of value: Object, default missing: Object? = nil) throws(Failure)
     -> Object
   {
-    guard case .string(let path) = path else { return try item(path, of: value) }
     var value = value
+    guard case .string(let path) = path else {
+      if case .none = path { return value }
+      value = try item(path, of: value)
+      return value.isUndefined ? missing ?? value : value
+    }
     for part in path.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
       let part = String(decoding: part, as: UTF8.self)
       let key = part.utf8.allSatisfy { (48...57).contains($0) } ? Int(part) : nil

@@ -31,6 +31,14 @@ final class Budget {
     steps = sum
   }
 
+  /// Spends what it costs to look at `object`, if it is a text.
+  func spend(on object: Object) throws(Failure) {
+    if case .string(let text) = object { try spend(bytes: text.utf8.count) }
+  }
+
+  /// Spends what it costs to ask something of every character of `text`.
+  func spend(charactersOf text: String) throws(Failure) { try spend(1 + text.utf8.count / 4) }
+
   /// Spends what a text of `bytes` costs.
   func spend(bytes: Int) throws(Failure) { try spend(1 + bytes / 32) }
 }

@@ -73,7 +73,11 @@ extension Renderer {
   ) throws(Failure) -> Object {
     if name == "get" {
       let arguments = try call.matched(name, "key", "default", required: 1)
-      return arguments[0].flatMap(mapping.value) ?? arguments[1] ?? .none
+      let key = arguments[0] ?? .none
+      guard try Key(key, budget) != nil else {
+        throw Failure(expected: "a key of a dictionary", found: key.description)
+      }
+      return try mapping.value(key, budget) ?? arguments[1] ?? .none
     }
     _ = try call.matched(name)
     try budget.spend(mapping.count)

@@ -16,7 +16,9 @@ extension Object {
     case (.dictionary(let left), .dictionary(let right)):
       guard left.count == right.count else { return false }
       for (key, value) in zip(left.keys, left.values) {
-        guard let other = right.value(key), try value.equals(other, budget) else { return false }
+        guard let other = try right.value(key, budget), try value.equals(other, budget) else {
+          return false
+        }
       }
       return true
     case (.generator(let left), .generator(let right)): return left === right
@@ -74,10 +76,10 @@ extension Object {
       try budget.spend(bytes: text.utf8.count + part.utf8.count)
       return Pattern(part).first(in: Array(text.utf8), from: 0) != nil
     case .dictionary(let mapping):
-      guard Key(item) != nil || item.isUndefined else {
+      guard try Key(item, budget) != nil else {
         throw Failure(expected: "a key of a dictionary", found: item.description)
       }
-      return mapping.value(item) != nil
+      return try mapping.value(item, budget) != nil
     default:
       for element in try elements(budget) where try element.equals(item, budget) { return true }
       return false

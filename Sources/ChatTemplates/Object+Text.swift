@@ -27,7 +27,7 @@ extension Object {
     case .integer(let value): text += String(value)
     case .float(let value): text += value.pythonText
     case .string(let string):
-      try budget.spend(bytes: string.utf8.count)
+      try budget.spend(charactersOf: string)
       text += string.pythonLiteral
     case .list(let list): try Self.write(list.items, "[", "]", into: &text, budget)
     case .tuple(let list):

@@ -31,7 +31,7 @@ enum Object {
       self = .list(try List(values.map { (value) throws(Failure) in try Object(value) }))
     case .object(let members):
       let mapping = Mapping()
-      for member in members { try mapping.set(.string(member.name), try Object(member.value)) }
+      for member in members { try mapping.set(member.name, try Object(member.value)) }
       self = .dictionary(mapping)
     }
   }
@@ -227,7 +227,8 @@ final class View {
 
 /// What filters such as `map` give: values that can be iterated over once.
 final class Generator {
-  private var items: [Object]
+  private let items: [Object]
+  private var taken = 0
   let depth: Int
 
   init(_ items: [Object]) throws(Failure) {
@@ -238,12 +239,16 @@ final class Generator {
 
   /// The values that nobody has taken.
   func take() -> [Object] {
-    defer { items = [] }
-    return items
+    defer { taken = items.count }
+    return Array(items[taken...])
   }
 
   /// The first of them.
-  func next() -> Object? { items.isEmpty ? nil : items.removeFirst() }
+  func next() -> Object? {
+    guard taken < items.count else { return nil }
+    defer { taken += 1 }
+    return items[taken]
+  }
 }
 
 /// A method before it is called.

@@ -123,7 +123,12 @@ extension Parser {
       try lengthen(&length)
       let line = token.line
       advance()
-      left = Expression(line: line, kind: .arithmetic(operation, left, try operand(&self)))
+      let right = try operand(&self)
+      // The reference escapes the other operand for HTML.
+      if left.isMarkedSafe || right.isMarkedSafe {
+        throw Failure.unknown("operator on the filter", "safe", line: line)
+      }
+      left = Expression(line: line, kind: .arithmetic(operation, left, right))
     }
     return left
   }

@@ -21,10 +21,16 @@ struct Pattern {
   func first(in text: [UInt8], from start: Int) -> Int? {
     if bytes.isEmpty { return start <= text.count ? start : nil }
     var length = 0
-    for index in start..<max(start, text.count) {
+    var index = start
+    while index < text.count {
+      if length == 0 {
+        guard let next = text[index...].firstIndex(of: bytes[0]) else { return nil }
+        index = next
+      }
       while length > 0, text[index] != bytes[length] { length = borders[length - 1] }
       if text[index] == bytes[length] { length += 1 }
-      if length == bytes.count { return index - length + 1 }
+      index += 1
+      if length == bytes.count { return index - length }
     }
     return nil
   }

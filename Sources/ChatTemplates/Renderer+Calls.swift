@@ -111,7 +111,7 @@ extension Renderer {
     }
     if definition.special.contains("kwargs") {
       let mapping = Mapping()
-      for (name, value) in named { try mapping.set(.string(name), value) }
+      for (name, value) in named { try mapping.set(name, value) }
       scope.variables["kwargs"] = .dictionary(mapping)
     } else if let (name, _) = named.first {
       throw Failure(expected: "a parameter of '\(definition.name)'", found: "'\(name)'")
@@ -171,18 +171,18 @@ extension Renderer {
     }
     switch call.positional.first {
     case .dictionary(let other)?:
-      for (key, value) in zip(other.keys, other.values) { try mapping.set(key, value) }
+      for (key, value) in zip(other.keys, other.values) { try mapping.set(key, value, budget) }
     case .some(let pairs):
       for pair in try pairs.defined().elements(budget) {
         let items = try pair.elements(budget)
         guard items.count == 2 else {
           throw Failure(expected: "pairs of a key and a value", found: pair.description)
         }
-        try mapping.set(items[0], items[1])
+        try mapping.set(items[0], items[1], budget)
       }
     case nil: break
     }
-    for (name, value) in call.named { try mapping.set(.string(name), value) }
+    for (name, value) in call.named { try mapping.set(name, value) }
     try budget.spend(mapping.count)
     return mapping
   }

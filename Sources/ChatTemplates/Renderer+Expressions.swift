@@ -22,7 +22,9 @@ extension Renderer {
     case .tuple(let items): return .tuple(try List(try evaluate(items)))
     case .dictionary(let pairs):
       let mapping = Mapping()
-      for (key, value) in pairs { try mapping.set(try evaluate(key), try evaluate(value)) }
+      for (key, value) in pairs {
+        try mapping.set(try evaluate(key), try evaluate(value), budget)
+      }
       return .dictionary(mapping)
     case .attribute(let value, let name): return try attribute(name, of: try evaluate(value))
     case .item(let value, let key): return try item(try evaluate(key), of: try evaluate(value))
@@ -122,7 +124,7 @@ extension Renderer {
   func item(_ key: Object, of value: Object) throws(Failure) -> Object {
     switch try value.defined() {
     case .dictionary(let mapping):
-      if let item = mapping.value(key) { return item }
+      if let item = try mapping.value(key, budget) { return item }
     case .list(let list), .tuple(let list):
       if let item = key.integer.flatMap({ list.items.at($0) }) { return item }
     case .string(let text):

@@ -2,7 +2,7 @@ extension StringMethods {
   /// The texts of `items` with this text between them.
   func joined(_ items: Object) throws(Failure) -> String {
     var result = ""
-    for (index, item) in try items.defined().elements(budget).enumerated() {
+    for (index, item) in try items.elements(budget).enumerated() {
       guard case .string(let part) = item else {
         throw Failure(expected: "texts to join", found: item.description)
       }
@@ -64,7 +64,7 @@ extension StringMethods {
       "end",
       required: 1
     )
-    let part = try part(arguments[1], arguments[2])
+    let (_, part) = try part(arguments[1], arguments[2])
     let candidates: [Object]
     switch arguments[0] {
     case .tuple(let list)?: candidates = list.items
@@ -85,12 +85,16 @@ extension StringMethods {
     return false
   }
 
-  /// The text from `start` to `end`, in characters; nil if it begins behind its end.
-  private func part(_ start: Object?, _ end: Object?) throws(Failure) -> String? {
-    guard start != nil || end != nil else { return text }
+  /// The text from `start` to `end`, in characters, and its beginning; nil if that is behind its end.
+  private func part(
+    _ start: Object?,
+    _ end: Object?
+  ) throws(Failure) -> (start: Int, text: String?) {
+    guard start != nil || end != nil else { return (0, text) }
     let scalars = Array(text.unicodeScalars)
     let range = try bounds(start, end, scalars.count)
-    return range.start <= range.end ? String(scalars: scalars[range.start..<range.end]) : nil
+    guard range.start <= range.end else { return (range.start, nil) }
+    return (range.start, String(scalars: scalars[range.start..<range.end]))
   }
 
   private func bounds(
@@ -129,13 +133,11 @@ extension StringMethods {
     let arguments = try call.matched(name, "sub", "start", "end", required: 1)
     let sought = try string(arguments[0])
     try budget.spend(bytes: sought.utf8.count)
-    let scalars = Array(text.unicodeScalars)
-    let range = try bounds(arguments[1], arguments[2], scalars.count)
-    let part = range.start <= range.end ? String(scalars: scalars[range.start..<range.end]) : nil
+    let (start, part) = try part(arguments[1], arguments[2])
     if name == "count" { return .integer(part.map { occurrences(of: sought, in: $0) } ?? 0) }
     let isFromEnd = name.hasPrefix("r")
     if let part, let index = position(of: sought, in: part, isFromEnd: isFromEnd) {
-      return .integer(range.start + index)
+      return .integer(start + index)
     }
     guard name.hasSuffix("find") else {
       throw Failure(expected: "a part of the text", found: Object.string(sought).description)

@@ -5,7 +5,7 @@ struct StringMethods {
 
   /// What the method `name` returns.
   func call(_ name: String, _ call: Call) throws(Failure) -> Object {
-    try budget.spend(bytes: text.utf8.count)
+    try budget.spend(charactersOf: text)
     switch name {
     case "strip", "lstrip", "rstrip":
       let characters = try call.matched(name, "chars")[0]
@@ -14,8 +14,11 @@ struct StringMethods {
       )
     case "split", "rsplit": return try split(name, call)
     case "splitlines":
-      let keepsEnds = try call.matched(name, "keepends")[0]?.isTrue ?? false
-      return try list(lines(keepsEnds: keepsEnds))
+      guard let keepsEnds = (try call.matched(name, "keepends")[0] ?? .boolean(false)).integer
+      else {
+        throw Failure(expected: "whether line ends are kept", found: "something else")
+      }
+      return try list(lines(keepsEnds: keepsEnds != 0))
     case "partition", "rpartition": return try partition(name, call)
     case "replace": return try replace(call)
     case "startswith", "endswith": return .boolean(try isAffix(name, call))

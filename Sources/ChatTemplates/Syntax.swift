@@ -3,6 +3,11 @@ struct Expression: Sendable {
   var line: Int
   var kind: Kind
 
+  /// Whether it is the result of the filter `safe`.
+  var isMarkedSafe: Bool {
+    if case .filter(_, "safe", _) = kind { true } else { false }
+  }
+
   indirect enum Kind: Sendable {
     case literal(Value)
     case name(String)

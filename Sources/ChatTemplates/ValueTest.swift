@@ -39,6 +39,7 @@ extension Renderer {
   /// Whether `value` passes the test `name`.
   func test(_ name: String, _ value: Object, _ call: Call) throws(Failure) -> Bool {
     guard let test = ValueTest.named(name) else { throw Failure.unknown("test", name) }
+    try budget.spend(on: value)
     if let comparison = test.comparison {
       let other = try argument(of: name, call)
       return try value.compare(comparison, other, budget)
@@ -54,7 +55,10 @@ extension Renderer {
     switch test {
     case .odd: return try isRemainder(value, 1)
     case .even: return try isRemainder(value, 0)
-    case .lower, .upper: return isCased(try value.text(budget), isUpper: test == .upper)
+    case .lower, .upper:
+      let text = try value.text(budget)
+      try budget.spend(charactersOf: text)
+      return StringMethods.isCased(text, isUpper: test == .upper)
     case .filter, .test:
       guard case .string(let name) = value else { return false }
       return test == .filter ? Filter.named(name) != nil : ValueTest.named(name) != nil
@@ -69,11 +73,6 @@ extension Renderer {
   private func isRemainder(_ value: Object, _ remainder: Int) throws(Failure) -> Bool {
     let result = try operation(.remainder, value, .integer(2))
     return try result.equals(.integer(remainder), budget)
-  }
-
-  /// Whether `text` has letters and all of one case.
-  private func isCased(_ text: String, isUpper: Bool) -> Bool {
-    StringMethods.isCased(text, isUpper: isUpper)
   }
 
   private func isIdentical(_ left: Object, _ right: Object) -> Bool {

@@ -25,6 +25,7 @@ import Testing
       ("{{ '%5.2f' % 1 }}", 1, "conversion '%5'"),
       ("{{ '{:>3}'.format(1) }}", 1, "format '{:>3}'"),
       ("{{ '\\N{DASH}' }}", 1, "escape '\\N'"),
+      ("{{ 'a' | safe + 'b' }}", 1, "operator on the filter 'safe'"),
       ("{{ [1] | join(on='x') }}", 1, "argument of 'join' 'on'"),
     ]
     for (source, line, found) in cases {

@@ -36,6 +36,11 @@ import Testing
     #expect(try prompt() == "<s>Hi</s>")
     _ = try folder.file("special_tokens_map.json", #"{"eos_token": "<end>"}"#)
     #expect(try prompt() == "<s>Hi<end>")
+    _ = try folder.file(
+      "tokenizer_config.json",
+      #"{"bos_token": "<s>", "eos_token": "</s>", "image_token": "i", "added_tokens_decoder": {}}"#
+    )
+    #expect(try prompt() == "<s>Hi</s>")
   }
 
   @Test func configuration() throws {

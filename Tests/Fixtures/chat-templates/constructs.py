@@ -321,6 +321,16 @@ names | sort(case_sensitive=true)
 users | map(attribute='age', default=2) | sort
 users | sort(attribute='name') | map(attribute='name') | list
 users | sort(attribute='age') | length
+users | sort(attribute='nothing') | length
+users | sort(attribute='nothing,name') | map(attribute='name') | list
+users | map(attribute=none) | list | length
+users | map(attribute=2, default=0) | list
+[missing, 1, missing] | unique | list | length
+{missing: 1}[other]
+d.get([])
+[] in d
+n | indent
+'-'.join(missing)
 [1, 'a'] | sort
 names | unique | list
 ['a', 'A', 'b'] | unique | join

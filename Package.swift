@@ -104,6 +104,7 @@ let package = Package(
       name: "PlotsTests",
       dependencies: ["Plots", "KernelBenchmark", "Diagnostics", "TestSupport"]
     ),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Tensors"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
       name: "TokenizationTests",

@@ -139,7 +139,7 @@ public struct Compressor: Sendable {
     return routes
   }
 
-  /// The inputs, and their weights, that each expert is calibrated on, made when they are needed.
+  /// What each expert is calibrated on.
   private func calibration(
     _ experts: MixtureOfExperts,
     norm: RMSNorm,
@@ -152,16 +152,19 @@ public struct Compressor: Sendable {
     return { index in
       if index < routes.choices.count {
         let choices = routes.choices[index].prefix(cap).filter { usable[$0.token] }
-        return CalibrationInputs(
-          states: norm(states.gather(choices.map(\.token))),
-          weights: choices.map(\.weight)
-        )
+        return CalibrationInputs(count: choices.count) { range in
+          let choices = choices[range]
+          return (norm(states.gather(choices.map(\.token))), choices.map(\.weight))
+        }
       }
       // The shared expert sees every token: as many of them, spread evenly, as any other may.
       let all = usable.indices.filter { usable[$0] }
       let step = max(1, all.count / max(1, cap))
-      let x = norm(states.gather(stride(from: 0, to: all.count, by: step).map { all[$0] }))
-      return CalibrationInputs(states: x, weights: experts.shared?.weights(x) ?? [])
+      let tokens = stride(from: 0, to: all.count, by: step).map { all[$0] }
+      return CalibrationInputs(count: tokens.count) { range in
+        let x = norm(states.gather(Array(tokens[range])))
+        return (x, experts.shared?.weights(x) ?? [])
+      }
     }
   }
 
@@ -184,7 +187,7 @@ public struct Compressor: Sendable {
       let inputs = calibration(index)
       let result = try compress(all[index], inputs)
       count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
-      return (result, inputs.states.rows)
+      return (result, inputs.count)
     }
     var compressed = experts
     for (index, (result, _)) in results.enumerated() {

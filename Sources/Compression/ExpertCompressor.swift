@@ -4,12 +4,26 @@ import Models
 import Quantization
 import Tensors
 
-/// What an expert is calibrated on.
+/// What an expert is calibrated on, made batch by batch so that all of it is never held at once.
 struct CalibrationInputs: Sendable {
-  /// Its tokens after the layer's norm, `[tokens, modelSize]`.
-  var states: Matrix
-  /// The factor that its output gets for each of them.
-  var weights: [Float]
+  /// Tokens that are made at a time.
+  private static let batch = 4096
+
+  /// Number of tokens.
+  let count: Int
+  /// The tokens `range` after the layer's norm, `[tokens, modelSize]`, and the factors that the
+  /// expert's output gets for them.
+  let make: @Sendable (_ range: Range<Int>) -> (states: Matrix, weights: [Float])
+
+  /// Calls `body` with all tokens in order, a batch at a time.
+  func forEachBatch(
+    _ body: (_ states: Matrix, _ weights: [Float]) throws(InputError) -> Void
+  ) throws(InputError) {
+    for first in stride(from: 0, to: count, by: Self.batch) {
+      let (states, weights) = make(first..<min(count, first + Self.batch))
+      try body(states, weights)
+    }
+  }
 }
 
 /// Compresses one expert from the tokens that reach it.
@@ -46,17 +60,31 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    let inputs = calibration.states
-    let inputHessian = hessian(of: inputs, calibration.weights)
+    var inputHessian = Hessian(size: expert.input[0].columns)
+    var innerHessian = Hessian(size: expert.output.columns)
+    try calibration.forEachBatch { (states, weights) throws(InputError) in
+      add(states, weights, to: &inputHessian)
+      // Both from the same pass, before any matrix is changed.
+      if !options.isTrulySequential { add(try expert.inner(states), weights, to: &innerHessian) }
+    }
     var quantized: [Quantized] = []
     for (linear, name) in zip(expert.input, expert.names) {
       quantized.append(try quantize(linear, name: name, hessian: inputHessian))
     }
-    let inner = try innerInputs(of: expert, quantized, inputs)
+    if options.isTrulySequential {
+      // What the compressed input matrices give.
+      var compressed = expert
+      for (index, part) in quantized.enumerated() {
+        compressed.input[index] = try Linear(EncodedMatrix(part.matrix).matrix(place: part.name))
+      }
+      try calibration.forEachBatch { (states, weights) throws(InputError) in
+        add(try compressed.inner(states), weights, to: &innerHessian)
+      }
+    }
     let output = try quantize(
       expert.output,
       name: expert.names[expert.input.count],
-      hessian: hessian(of: inner, calibration.weights)
+      hessian: innerHessian
     )
     quantized.append(output)
     if expert.canReorderNeurons { reorderNeurons(&quantized) }
@@ -74,28 +102,12 @@ struct ExpertCompressor: Sendable {
     return result
   }
 
-  /// The Hessian of `inputs`, each as it is or, if that is wanted, times its weight.
-  private func hessian(of inputs: Matrix, _ weights: [Float]) -> Hessian {
-    var hessian = Hessian(size: inputs.columns)
+  /// Adds `inputs` to a Hessian, each as it is or, if that is wanted, times its weight.
+  private func add(_ inputs: Matrix, _ weights: [Float], to hessian: inout Hessian) {
+    guard options.weightsTokens else { return hessian.add(inputs) }
     var inputs = inputs
-    if options.weightsTokens { inputs.multiplyRows(by: weights) }
+    inputs.multiplyRows(by: weights)
     hessian.add(inputs)
-    return hessian
-  }
-
-  /// What the output matrix is calibrated on: the inner states of the expert as it was, both Hessians
-  /// coming from the same pass, or in true sequence those that its compressed input matrices give.
-  private func innerInputs(
-    of expert: FeedForward,
-    _ quantized: [Quantized],
-    _ inputs: Matrix
-  ) throws(InputError) -> Matrix {
-    guard options.isTrulySequential else { return try expert.inner(inputs) }
-    var compressed = expert
-    for (index, part) in quantized.enumerated() {
-      compressed.input[index] = try Linear(EncodedMatrix(part.matrix).matrix(place: part.name))
-    }
-    return try compressed.inner(inputs)
   }
 
   /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,

@@ -23,6 +23,8 @@ public enum EmbeddedModel {
     public static var validation: URL { folder("text/validation-windows.jsonl") }
     /// Tokens of the sequences that the model was trained on.
     public static let window = 256
+    /// The id that stands between two texts.
+    public static let endOfText = 4093
   }
 
   /// Passages of text for calibration, `{"text"}` a line, for any model.

@@ -12,7 +12,7 @@ struct AddedTokens: Sendable {
     var isSingleWord = false
     /// Whether it takes the white space before it.
     var stripsLeft = false
-    /// Whether it takes the white space after it.
+    /// Whether it takes the white space after it. No token may then begin with white space.
     var stripsRight = false
   }
 
@@ -78,7 +78,6 @@ struct AddedTokenMatcher: Sendable {
       let first = token.stripsLeft ? max(spaceStart(text, before: start), done) : start
       if done < first { visit(.text(done..<first)) }
       visit(.token(token.id))
-      // The search goes on behind the token, even if that is in the space that it takes.
       done = token.stripsRight ? spaceEnd(text, after: end) : end
     }
     if done < text.count { visit(.text(done..<text.count)) }

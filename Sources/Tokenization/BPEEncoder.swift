@@ -1,5 +1,7 @@
 /// From text to the ids of a BPE model: added tokens, normalizing, cutting into words, merging.
-struct BPEEncoder: Sendable {
+///
+/// A class, as copies of all its parts for each word would take longer than the word.
+final class BPEEncoder: Sendable {
   /// How text between added tokens is cut into words.
   enum Words: Sendable {
     /// By patterns, each applied to the parts that those before it leave.
@@ -89,10 +91,10 @@ struct BPEEncoder: Sendable {
     case .patterns(let patterns, let addsPrefixSpace):
       if addsPrefixSpace, text.first != UInt8(ascii: " ") {
         ([UInt8(ascii: " ")] + text).withUnsafeBufferPointer {
-          forEachPart(of: ScalarText($0, classes), patterns[...], visit)
+          forEachPart(of: $0, patterns, visit)
         }
       } else {
-        forEachPart(of: ScalarText(text, classes), patterns[...], visit)
+        forEachPart(of: text, patterns, visit)
       }
     case .marked(let prefix, let splits):
       marked(text, prefix: prefix, isAtStart: isAtStart).withUnsafeBufferPointer {
@@ -103,20 +105,19 @@ struct BPEEncoder: Sendable {
   }
 
   private func forEachPart(
-    of text: ScalarText,
-    _ patterns: ArraySlice<SplitPattern>,
+    of text: UnsafeBufferPointer<UInt8>,
+    _ patterns: [SplitPattern],
     _ visit: (UnsafeBufferPointer<UInt8>) -> Void
   ) {
-    guard let pattern = patterns.first else { return visit(text.bytes) }
-    let others = patterns.dropFirst()
-    pattern.forEachPart(of: text) { range in
-      let part = UnsafeBufferPointer(rebasing: text.bytes[range])
-      if others.isEmpty {
-        visit(part)
-      } else {
-        forEachPart(of: ScalarText(part, classes), others, visit)
-      }
+    guard let last = patterns.last else { return visit(text) }
+    let scalars = ScalarText(text, classes)
+    var parts = [0..<text.count]
+    for pattern in patterns.dropLast() {
+      var smaller: [Range<Int>] = []
+      pattern.forEachPart(of: parts, in: scalars) { smaller.append($0) }
+      parts = smaller
     }
+    last.forEachPart(of: parts, in: scalars) { visit(UnsafeBufferPointer(rebasing: text[$0])) }
   }
 
   private func marked(
@@ -131,12 +132,7 @@ struct BPEEncoder: Sendable {
       case .atStart: !startsWithMark && isAtStart
       case .never: false
       }
-    var result = hasPrefix ? Metaspace.mark : []
-    result.reserveCapacity(text.count + text.count / 2)
-    for byte in text {
-      if byte == UInt8(ascii: " ") { result += Metaspace.mark } else { result.append(byte) }
-    }
-    return result
+    return (hasPrefix ? Metaspace.mark : []) + Metaspace.marked(text)
   }
 
   /// Cuts `text` before each `▁` that stands after another one, or after another character.

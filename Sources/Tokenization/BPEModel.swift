@@ -33,13 +33,20 @@ struct BPEModel: Sendable {
     _ scratch: inout BPEScratch,
     into ids: inout [Int]
   ) {
-    if let whole = wholeWords?.id(of: word) {
-      ids.append(whole)
-      return
-    }
     let key = WordCache.Key(word)
     if let key, scratch.cache.append(key, to: &ids) { return }
     let start = ids.count
+    if let whole = wholeWords?.id(of: word) {
+      ids.append(whole)
+    } else {
+      merge(word, &scratch)
+      for token in scratch.tokens { ids.append(Int(token)) }
+    }
+    if let key { scratch.cache.store(ids[start...], for: key) }
+  }
+
+  /// Leaves the tokens of `word` in `scratch`.
+  private func merge(_ word: UnsafeBufferPointer<UInt8>, _ scratch: inout BPEScratch) {
     scratch.tokens.removeAll(keepingCapacity: true)
     appendCharacters(of: word, to: &scratch.tokens)
     if scratch.tokens.count < Self.longWord {
@@ -47,8 +54,6 @@ struct BPEModel: Sendable {
     } else {
       scratch.mergeLong(merges)
     }
-    for token in scratch.tokens { ids.append(Int(token)) }
-    if let key { scratch.cache.store(ids[start...], for: key) }
   }
 
   // MARK: - Characters
@@ -59,37 +64,29 @@ struct BPEModel: Sendable {
   ) {
     // Unknown characters that have not been written yet; the bytes of others may overtake them.
     var pending = false
-    var position = 0
-    while position < word.count {
-      let end = characterEnd(word, position)
-      let character = UnsafeBufferPointer(rebasing: word[position..<end])
-      position = end
-      if let token = token(of: character) {
-        if pending, let unknown { tokens.append(unknown) }
-        pending = false
-        tokens.append(token)
-      } else if !appendBytes(of: character, to: &tokens) {
-        if pending, !fusesUnknown, let unknown { tokens.append(unknown) }
-        pending = true
+    switch alphabet {
+    case .bytes(let ids):
+      for byte in word { append(ids[Int(byte)], &pending, to: &tokens) }
+    case .scalars(let index):
+      var position = 0
+      while position < word.count {
+        let end = word.scalar(at: position).end
+        let character = UnsafeBufferPointer(rebasing: word[position..<end])
+        position = end
+        let token = index.id(of: character).map { UInt32($0) }
+        if token == nil, appendBytes(of: character, to: &tokens) { continue }
+        append(token, &pending, to: &tokens)
       }
     }
     if pending, let unknown { tokens.append(unknown) }
   }
 
+  /// Appends the token of a character, nil if that is unknown.
   @inline(__always)
-  private func characterEnd(_ word: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
-    guard case .scalars = alphabet else { return start + 1 }
-    var end = start + 1
-    while end < word.count, word[end] & 0xc0 == 0x80 { end += 1 }
-    return end
-  }
-
-  @inline(__always)
-  private func token(of character: UnsafeBufferPointer<UInt8>) -> UInt32? {
-    switch alphabet {
-    case .bytes(let ids): ids[Int(character[0])]
-    case .scalars(let index): index.id(of: character).map { UInt32($0) }
-    }
+  private func append(_ token: UInt32?, _ pending: inout Bool, to tokens: inout [UInt32]) {
+    if pending, token != nil || !fusesUnknown, let unknown { tokens.append(unknown) }
+    pending = token == nil
+    if let token { tokens.append(token) }
   }
 
   /// Appends the tokens of an unknown character's bytes; false if not each byte has one.

@@ -115,7 +115,8 @@ struct MinimumHeap: Sendable {
   }
 }
 
-/// Scratch memory for all who encode at the same time: each takes one and puts it back.
+/// Scratch memory for all who encode at the same time: each takes one and puts it back, unless a long
+/// text has made it large.
 final class ScratchPool: Sendable {
   private let unused = Mutex<[BPEScratch]>([])
 
@@ -123,6 +124,7 @@ final class ScratchPool: Sendable {
   func withScratch(_ body: (inout BPEScratch) -> Void) {
     var scratch = unused.withLock { $0.popLast() } ?? BPEScratch()
     body(&scratch)
+    guard scratch.tokens.capacity < 1 << 20 else { return }
     unused.withLock { [scratch] in $0.append(scratch) }
   }
 }

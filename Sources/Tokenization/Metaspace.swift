@@ -30,16 +30,26 @@ enum Metaspace: Sendable {
     }
   }
 
+  /// `text` with `▁` for each space.
+  static func marked(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(text.count + text.count / 2)
+    for byte in text {
+      if byte == space { result += mark } else { result.append(byte) }
+    }
+    return result
+  }
+
   /// Appends what `piece` says: its marks become spaces, and go in the first piece of a text.
-  static func appendText(of piece: [UInt8], isFirst: Bool, to text: inout [UInt8]) {
-    var start = 0
-    while start < piece.count {
-      if piece[start...].starts(with: mark) {
+  static func appendText(of piece: ArraySlice<UInt8>, isFirst: Bool, to text: inout [UInt8]) {
+    var rest = piece
+    while let byte = rest.first {
+      if byte == mark[0], rest.starts(with: mark) {
         if !isFirst { text.append(space) }
-        start += mark.count
+        rest = rest.dropFirst(mark.count)
       } else {
-        text.append(piece[start])
-        start += 1
+        text.append(byte)
+        rest = rest.dropFirst()
       }
     }
   }

@@ -27,7 +27,7 @@ struct PieceAssembler {
   mutating func append(_ piece: ArraySlice<UInt8>, id: Int) {
     switch decoding {
     case .metaspace:
-      Metaspace.appendText(of: Array(piece), isFirst: isFirst, to: &text)
+      Metaspace.appendText(of: piece, isFirst: isFirst, to: &text)
       isFirst = false
     case .bytes: text += piece
     case .byteFallback(let bytes, let stripsSpace):

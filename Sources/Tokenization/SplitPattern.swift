@@ -1,7 +1,8 @@
 /// A regular expression that a tokenizer cuts text with.
 ///
 /// There is no general engine: each expression that published tokenizers use is recognized by its
-/// text and has its matcher, which takes linear time. `WordPattern` has the long ones.
+/// text, scalar by scalar, and has its matcher, which takes linear time. `WordPattern` has the long
+/// ones.
 enum SplitPattern: Sendable {
   /// One of the expressions that cut text into words, numbers and white space.
   case words(WordPattern)
@@ -23,34 +24,44 @@ enum SplitPattern: Sendable {
     }
   }
 
-  /// Calls `visit` with each part of `text`: what the pattern matches, and what is between matches.
+  /// Calls `visit` with each part of each of the `wholes` in `text`: what the pattern matches, and
+  /// what is between matches. A match knows nothing of what is around its whole.
   @inline(__always)
-  func forEachPart(of text: ScalarText, _ visit: (Range<Int>) -> Void) {
+  func forEachPart(
+    of wholes: [Range<Int>],
+    in text: ScalarText,
+    _ visit: (Range<Int>) -> Void
+  ) {
     switch self {
-    case .words(let pattern): Self.forEachPart(of: text, pattern.matchEnd, visit)
-    case .run(let run): Self.forEachPart(of: text, run.matchEnd, visit)
-    case .trailingSpace: Self.forEachPart(of: text, Self.trailingSpaceEnd, visit)
+    case .words(let pattern):
+      for whole in wholes { Self.cut(whole, of: text, pattern.matchEnd, visit) }
+    case .run(let run):
+      for whole in wholes { Self.cut(whole, of: text, run.matchEnd, visit) }
+    case .trailingSpace:
+      for whole in wholes { Self.cut(whole, of: text, Self.trailingSpaceEnd, visit) }
     }
   }
 
-  /// `matchEnd` gives the end of the match at a position; without one, how far none begins.
   @inline(__always)
-  private static func forEachPart(
+  private static func cut(
+    _ whole: Range<Int>,
     of text: ScalarText,
     _ matchEnd: (ScalarText, Int) -> Match,
     _ visit: (Range<Int>) -> Void
   ) {
+    let part = text.part(whole)
+    let offset = whole.lowerBound
     var (start, position) = (0, 0)
-    while position < text.count {
-      switch matchEnd(text, position) {
+    while position < part.count {
+      switch matchEnd(part, position) {
       case .end(let end):
-        if start < position { visit(start..<position) }
-        visit(position..<end)
+        if start < position { visit(offset + start..<offset + position) }
+        visit(offset + position..<offset + end)
         (start, position) = (end, end)
       case .noneBefore(let next): position = next
       }
     }
-    if start < text.count { visit(start..<text.count) }
+    if start < part.count { visit(offset + start..<offset + part.count) }
   }
 
   /// What a matcher finds at a position.
@@ -79,6 +90,8 @@ struct CharacterRun: Sendable {
   private var classes: ScalarClass = []
   /// Members by their number, in order.
   private var ranges: [ClosedRange<UInt32>] = []
+  /// Of ASCII's members in `ranges` the bits, 64 in each number.
+  private var asciiMembers: [UInt64] = [0, 0]
 
   /// The run of one number, as `Digits` cuts them.
   static let digit = CharacterRun(.number, limit: 1)
@@ -93,24 +106,32 @@ struct CharacterRun: Sendable {
     startsWithSpace = afterSpace
     self.limit = limit
     ranges = Self.ranges(members).sorted { $0.lowerBound < $1.lowerBound }
+    for scalar in 0..<128 where ranges.contains(where: { $0.contains(UInt32(scalar)) }) {
+      asciiMembers[scalar / 64] |= 1 << UInt64(scalar % 64)
+    }
   }
 
   /// The run that `expression` means; nil if it is none that is known.
   init?(_ expression: String) {
-    switch expression {
-    case "[\r\n]", #"[\r\n]"#: self.init(of: "\r\n", limit: 1)
-    case #"\p{N}"#: self.init(.number, limit: 1)
-    case #"\p{N}+"#: self.init(.number)
-    case #"\p{N}{1,3}"#: self.init(.number, limit: 3)
-    case #"\s?\p{L}+"#: self.init(.letter, afterSpace: true)
-    case #"\s?\p{P}+"#: self.init(.punctuation, afterSpace: true)
-    case "[\(Self.deepSeekV2Ideographs)]+": self.init(of: Self.deepSeekV2Ideographs)
-    case "[\(Self.deepSeekV3Ideographs)]+": self.init(of: Self.deepSeekV3Ideographs)
-    case #"\s?[\#(Self.deepSeekLetters)]+"#: self.init(of: Self.deepSeekLetters, afterSpace: true)
-    case #"\s?[\#(Self.deepSeekMarks)]+"#: self.init(of: Self.deepSeekMarks, afterSpace: true)
-    default: return nil
+    guard let run = Self.known.first(where: { $0.0.utf8.elementsEqual(expression.utf8) }) else {
+      return nil
     }
+    self = run.1
   }
+
+  private static let known: [(String, CharacterRun)] = [
+    ("[\r\n]", CharacterRun(of: "\r\n", limit: 1)),
+    (#"[\r\n]"#, CharacterRun(of: "\r\n", limit: 1)),
+    (#"\p{N}"#, CharacterRun(.number, limit: 1)),
+    (#"\p{N}+"#, CharacterRun(.number)),
+    (#"\p{N}{1,3}"#, CharacterRun(.number, limit: 3)),
+    (#"\s?\p{L}+"#, CharacterRun(.letter, afterSpace: true)),
+    (#"\s?\p{P}+"#, CharacterRun(.punctuation, afterSpace: true)),
+    ("[\(deepSeekV2Ideographs)]+", CharacterRun(of: deepSeekV2Ideographs)),
+    ("[\(deepSeekV3Ideographs)]+", CharacterRun(of: deepSeekV3Ideographs)),
+    (#"\s?[\#(deepSeekLetters)]+"#, CharacterRun(of: deepSeekLetters, afterSpace: true)),
+    (#"\s?[\#(deepSeekMarks)]+"#, CharacterRun(of: deepSeekMarks, afterSpace: true)),
+  ]
 
   /// The longest match at `position`.
   func matchEnd(_ text: ScalarText, _ position: Int) -> SplitPattern.Match {
@@ -138,8 +159,9 @@ struct CharacterRun: Sendable {
     return end
   }
 
-  /// Binary search for the last range that starts at `scalar` or before.
+  /// For ASCII by the bits, else a binary search for the last range that starts at `scalar` or before.
   private func contains(_ scalar: UInt32) -> Bool {
+    if scalar < 128 { return asciiMembers[Int(scalar / 64)] >> UInt64(scalar % 64) & 1 == 1 }
     var (low, high) = (0, ranges.count)
     while low < high {
       let middle = (low + high) / 2

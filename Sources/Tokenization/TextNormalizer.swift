@@ -4,10 +4,10 @@ struct TextNormalizer: Sendable {
   enum Step: Sendable {
     /// Unicode's normalization form C.
     case compose
-    /// Puts something before a text that is not empty.
-    case prepend([UInt8])
-    /// Replaces each occurrence of a byte string, from left to right.
-    case replace([UInt8], with: [UInt8])
+    /// Puts a `▁` before a text that is not empty.
+    case prependMark
+    /// Turns spaces to `▁`.
+    case markSpaces
   }
 
   var steps: [Step]
@@ -26,28 +26,8 @@ struct TextNormalizer: Sendable {
     guard !text.isEmpty else { return nil }
     switch step {
     case .compose: return CanonicalComposition.compose(text)
-    case .prepend(let prefix): return prefix + text
-    case .replace(let pattern, let replacement): return replace(pattern, replacement, text)
+    case .prependMark: return Metaspace.mark + text
+    case .markSpaces: return Metaspace.marked(text)
     }
-  }
-
-  private static func replace(
-    _ pattern: [UInt8],
-    _ replacement: [UInt8],
-    _ text: UnsafeBufferPointer<UInt8>
-  ) -> [UInt8] {
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count + text.count / 2)
-    var position = 0
-    while position < text.count {
-      if text[position...].starts(with: pattern) {
-        result += replacement
-        position += pattern.count
-      } else {
-        result.append(text[position])
-        position += 1
-      }
-    }
-    return result
   }
 }

@@ -2,11 +2,10 @@ import Diagnostics
 import Foundation
 
 /// The tokenizer of a checkpoint: SentencePiece's unigram model, as T5 and SwitchTransformers use
-/// it.
+/// it, or byte-pair encoding, of bytes or of characters with byte fallback, as decoder-only models do.
 ///
-/// Text passes four stages, one per file of this module: `AddedTokens` cuts it at sentinels and
-/// other added tokens; `Normalizer` replaces characters; `Metaspace` marks the words; `UnigramModel`
-/// finds the most likely pieces. The time is linear in the length of the text.
+/// Text passes some stages, one per file of this module, which its README names. The time is linear
+/// in the length of the text, but for words of n characters in byte-pair encoding: O(n log n).
 public struct Tokenizer: Sendable {
   private let vocabulary: Vocabulary
 
@@ -48,7 +47,7 @@ public struct Tokenizer: Sendable {
   /// The tokenizer in a `tokenizer.json` of the tokenizers library.
   ///
   /// - Throws: `InputError` if the file cannot be read, is malformed, or uses components other than
-  ///   those of T5's tokenizer, which it names.
+  ///   those of the supported models' tokenizers, which it names.
   public init(tokenizerJSON file: URL) throws(InputError) {
     vocabulary = try TokenizerJSON.read(file)
   }
@@ -83,12 +82,12 @@ public struct Tokenizer: Sendable {
 
   /// The ids of `text`.
   ///
-  /// Tokens such as `<extra_id_0>` and `</s>` in the text become single ids.
+  /// Added tokens such as `<extra_id_0>` and `<|im_end|>` in the text become single ids.
   ///
   /// - Parameters:
   ///   - text: Any text.
-  ///   - addingSpecialTokens: Whether the tokens that the model expects around a text, for T5 the
-  ///     end of the sequence, are added.
+  ///   - addingSpecialTokens: Whether the tokens that the model expects around a text are added: for T5
+  ///     the end of the sequence, for Mixtral its beginning.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     var ids = addingSpecialTokens ? vocabulary.prefix : []
     var text = text
@@ -102,8 +101,8 @@ public struct Tokenizer: Sendable {
     return ids
   }
 
-  /// The text of `ids`. The spaces of the first piece are left out, as is what the unknown token
-  /// stood for.
+  /// The text of `ids`, with U+FFFD for bytes that are no characters. Where words are marked with `▁`,
+  /// the space before the first one is left out.
   ///
   /// - Parameters:
   ///   - ids: Ids of this vocabulary.

@@ -17,7 +17,7 @@ extension TokenizerJSON {
       normalizer: normalizer,
       words: words,
       model: try bpeModel(vocabulary, isByteLevel: isByteLevel, "\(path), model"),
-      hasMarksOnlyInFront: vocabulary.hasMarksOnlyInFront && ignoresMerges == false
+      hasMarksOnlyInFront: vocabulary.hasMarksOnlyInFront && !ignoresMerges
         && vocabulary.index.id(of: Metaspace.mark) != nil
     )
     let (pieces, decoding) = try decodedPieces(
@@ -93,6 +93,9 @@ extension TokenizerJSON {
 
   // MARK: - Added tokens
 
+  /// Far more than any needs; finding a token takes time in proportion to its length.
+  private static let longestAddedToken = 1024
+
   private func addTokens(
     to vocabulary: inout BPEVocabulary,
     _ normalizer: TextNormalizer,
@@ -113,6 +116,9 @@ extension TokenizerJSON {
           found: "\(token.id)"
         )
       }
+      guard content.count <= Self.longestAddedToken else {
+        throw Self.unsupported(place, "at most \(Self.longestAddedToken) bytes", "\(content.count)")
+      }
       if known == nil { vocabulary.append(content) }
       let isNormalized = token.normalized ?? false
       if isNormalized,
@@ -132,6 +138,13 @@ extension TokenizerJSON {
         )
       )
     }
+    let strips = tokens.contains { $0.stripsLeft || $0.stripsRight }
+    let hasSpace = { (token: AddedTokens.Token) in token.content.contains(where: \.isWhitespace) }
+    if strips, let token = tokens.first(where: hasSpace) {
+      // The reference fails where a token takes white space that is part of another one.
+      let place = "\(path), added token “\(token.content)”"
+      throw Self.unsupported(place, "no white space where tokens have lstrip or rstrip", "some")
+    }
     return AddedTokens(tokens)
   }
 
@@ -142,13 +155,16 @@ extension TokenizerJSON {
     for part in try Self.flattened(normalizer, \.normalizers, place) {
       switch part.type {
       case "NFC": steps.append(.compose)
-      case "Prepend": steps.append(.prepend(Array((part.prepend ?? "").utf8)))
-      case "Replace":
-        guard let pattern = part.pattern?.string, !pattern.isEmpty, let content = part.content
-        else {
-          throw Self.unsupported(place, "Replace of a string", part.pattern?.regex ?? "none")
+      case "Prepend":
+        guard part.prepend == "▁" else {
+          throw Self.unsupported(place, "Prepend of ▁", "“\(part.prepend ?? "")”")
         }
-        steps.append(.replace(Array(pattern.utf8), with: Array(content.utf8)))
+        steps.append(.prependMark)
+      case "Replace":
+        guard part.pattern?.string == " ", part.content == "▁" else {
+          throw Self.unsupported(place, "Replace of a space by ▁", "another Replace")
+        }
+        steps.append(.markSpaces)
       case let type: throw Self.unsupported(place, "NFC, Prepend or Replace", type)
       }
     }
@@ -235,7 +251,7 @@ extension TokenizerJSON {
     let stripsSpace = try checkFallbackDecoder(place)
     let pieces = ids.map { id in
       var text: [UInt8] = []
-      Metaspace.appendText(of: Array(names[id]), isFirst: false, to: &text)
+      Metaspace.appendText(of: names[id], isFirst: false, to: &text)
       return text
     }
     let bytes = ids.map { ByteToken.byte(of: names[$0]).map(Int16.init) ?? -1 }

@@ -20,6 +20,9 @@ struct TokenizerParts {
   init(_ file: URL) throws(InputError) {
     path = file.path
     bytes = [UInt8](try TokenizerFile.read(file))
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      throw InputError(.malformed, at: path, expected: "JSON in UTF-8", found: "other bytes")
+    }
     var (vocabulary, merges): ([Range<Int>], [Range<Int>]) = ([], [])
     var scanner = JSONScanner(bytes, in: path)
     try scanner.forEachMember { (scanner, key) throws(InputError) in

@@ -12,15 +12,19 @@ enum WordPattern: Sendable {
 
   /// The pattern that `expression` means; nil if it is none that is known.
   init?(_ expression: String) {
-    switch expression {
-    case Self.gpt2Expression: self = .gpt2
-    case Self.cl100kExpression(number: #"\p{N}"#): self = .cl100k(digits: 1)
-    case Self.cl100kExpression(number: #"\p{N}{1,3}"#): self = .cl100k(digits: 3)
-    case Self.o200kExpression: self = .o200k
-    case Self.deepSeekV3Expression: self = .deepSeekV3
-    default: return nil
+    guard let pattern = Self.known.first(where: { $0.0.utf8.elementsEqual(expression.utf8) }) else {
+      return nil
     }
+    self = pattern.1
   }
+
+  private static let known: [(String, WordPattern)] = [
+    (gpt2Expression, .gpt2),
+    (cl100kExpression(number: #"\p{N}"#), .cl100k(digits: 1)),
+    (cl100kExpression(number: #"\p{N}{1,3}"#), .cl100k(digits: 3)),
+    (o200kExpression, .o200k),
+    (deepSeekV3Expression, .deepSeekV3),
+  ]
 
   private static let contractions = "'s|'t|'re|'ve|'m|'ll|'d"
   private static let gpt2Expression =

@@ -57,7 +57,7 @@ struct TextOptions: ParsableArguments {
   @Option(help: "Seed of the span corruption of text, for models with an encoder.")
   var seed: UInt64 = 0
 
-  static let longestDefault = 2048
+  static let longestDefault = 512
 
   func validate() throws {
     if let samples, samples < 1 { throw ValidationError("--samples must be at least 1.") }

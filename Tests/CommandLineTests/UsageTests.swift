@@ -2,7 +2,9 @@ import Foundation
 import Testing
 
 @Suite struct UsageTests {
-  @Test(arguments: ["compress", "eval", "generate", "chat", "inspect", "verify", "bench", "demo"])
+  @Test(arguments: [
+    "compress", "eval", "generate", "chat", "inspect", "verify", "bench", "demo", "tokenize",
+  ])
   func helpIsComplete(command: String) throws {
     let result = try Program.run(command, "--help")
     #expect(result.status == 0)
@@ -26,7 +28,7 @@ import Testing
     "chat a --top-p 2",
     "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "bench --shape 64",
     "bench --shape 64x33", "bench --plot", "bench --shape 0x64", "bench --repetitions 0",
-    "demo --nonsense",
+    "demo --nonsense", "tokenize a", "tokenize a --text b --data c", "tokenize --text b",
     "nonsense",
   ])
   func wrongUsageIsTold(arguments: String) throws {

@@ -131,6 +131,10 @@ import Tokenization
     (#""content":"<s>""#, #""content":"a""#, .malformed, "added token a"),
     (#""content":"<s>""#, #""content":"""#, .malformed, "added token"),
     (#""normalized":false"#, #""normalized":"no""#, .malformed, "added_tokens"),
+    (
+      #""content":"<s>","single_word":false,"lstrip":false"#,
+      #""content":"< s>","single_word":false,"lstrip":true"#, .unsupported, "lstrip"
+    ),
     ("]]}}", "]]}", .truncated, "JSON"),
     ("]]}}", "]", .truncated, "JSON"),
     (#""ab"]]}}"#, #""ab"#, .truncated, "end of a string"),
@@ -146,7 +150,8 @@ import Tokenization
 
   @Test(arguments: [
     (#""Prepend""#, #""Lowercase""#, InputError.Kind.unsupported, "Lowercase"),
-    (#"{"String":" "}"#, #"{"Regex":" +"}"#, .unsupported, "Replace of a string"),
+    (#""prepend":"▁""#, #""prepend":"_""#, .unsupported, "“_”"),
+    (#"{"String":" "}"#, #"{"Regex":" +"}"#, .unsupported, "Replace of a space"),
     (
       #""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"Whitespace"}"#, .unsupported,
       "Whitespace"
@@ -176,6 +181,26 @@ import Tokenization
     name: String
   ) throws {
     try expectFailure(fallback, part, replacement, kind, name)
+  }
+
+  /// The Kelvin sign is canonically equivalent to K, but an expression with it means another class.
+  @Test func expressionsAreComparedScalarByScalar() throws {
+    let file = Fixtures.folder.appending(path: "tokenizer-bpe/deepseek-v2/tokenizer.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try expectFailure(text, "ℨ\u{212a}-ℭ", "ℨ\u{4b}-ℭ", .unsupported, "split pattern")
+  }
+
+  @Test func bytesThatAreNotUTF8AreRefused() throws {
+    let bytes = Array(byteLevel.utf8).map { $0 == UInt8(ascii: "b") ? 0xff : $0 }
+    let file = try folder.file("tokenizer.json", bytes)
+    let error = #expect(throws: InputError.self) { try Tokenizer(tokenizerJSON: file) }
+    #expect(error?.kind == .malformed)
+    #expect(error?.expected == "JSON in UTF-8")
+  }
+
+  @Test func longAddedTokensAreRefused() throws {
+    let long = String(repeating: "a", count: 1025)
+    try expectFailure(byteLevel, "<s>", long, .unsupported, "at most 1024 bytes")
   }
 
   @Test func deepNestingIsRefused() throws {

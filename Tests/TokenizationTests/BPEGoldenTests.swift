@@ -1,3 +1,5 @@
+import Diagnostics
+import Dispatch
 import Foundation
 import TestSupport
 import Testing
@@ -60,6 +62,20 @@ import Tokenization
     #expect(characters == corpus.characters)
     #expect(tokens == corpus.tokens)
     #expect(SHA256.hexDigest(of: digested) == corpus.sha256_of_ids)
+  }
+
+  /// Threads share what they have encoded before.
+  @Test func manyThreadsAtOnceGetTheSameIDs() throws {
+    let tokenizer = try Tokenizer(folder: folder)
+    let texts = try golden().strings.map(\.text)
+    let expected = texts.map { tokenizer.encode($0) }
+    let wrong = Counter()
+    DispatchQueue.concurrentPerform(iterations: 64) { _ in
+      for (text, ids) in zip(texts, expected) where tokenizer.encode(text) != ids {
+        wrong.add { _ in }
+      }
+    }
+    wrong.add { #expect($0 == 1) }
   }
 
   @Test func specialTokens() throws {

@@ -112,17 +112,17 @@ import Tokenization
     #expect(refused > 0)
   }
 
-  /// A word of a megabyte would take minutes in quadratic time.
+  /// Words of 200 000 bytes would take minutes in quadratic time.
   @Test(arguments: ["qwen3", "gpt-oss", "deepseek-v2", "deepseek-v3", "mixtral"])
   func longWordsTakeLinearTime(family: String) throws {
     let tokenizer = try Tokenizer(
       folder: Fixtures.folder.appending(path: "tokenizer-bpe/\(family)")
     )
     for unit in ["a", " ", "\n", "A", "\u{301}\u{327}", "1", "- ", "中"] {
-      let text = String(repeating: unit, count: 1_000_000 / unit.utf8.count)
+      let text = String(repeating: unit, count: 200_000 / unit.utf8.count)
       let ids = tokenizer.encode("x" + text, addingSpecialTokens: false)
       #expect(ids.allSatisfy { (0..<tokenizer.vocabularyCount).contains($0) })
-      #expect(ids.count > 5000)
+      #expect(ids.count > 1000)
     }
   }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "convert.h"
 #include "dense.h"
+#include "elementwise.h"
 #include "kernels.h"
 #include "pause.h"
 #include "ternary.h"

@@ -1,6 +1,7 @@
 // The table of kernels, one entry per instruction set.
 #pragma once
 #include "dense.h"
+#include "elementwise.h"
 #include "ternary.h"
 
 typedef struct {
@@ -10,6 +11,8 @@ typedef struct {
   qmoe_apply_levels *apply_levels;
   qmoe_ternary_expand *ternary_expand;
   qmoe_bf16_matvec *bf16_matvec;
+  qmoe_softmax *softmax;
+  qmoe_gate_silu *gate_silu;
 } qmoe_kernels;
 
 // The kernels of the given name, "scalar", "avx2", "avx512" or "neon"; NULL if there are none of that name

@@ -10,7 +10,9 @@ public struct DecoderLayer: ResidualLayer {
 
   private let attentionNorm: RMSNorm
   private let attention: Attention
+  /// The norm before the feed-forward network.
   public let networkNorm: RMSNorm
+  /// The feed-forward network.
   public var network: Network
 
   /// Layer `index` of the model.

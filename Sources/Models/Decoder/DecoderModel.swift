@@ -68,24 +68,33 @@ public struct DecoderModel: Sendable {
 }
 
 extension DecoderModel: LanguageModel {
+  /// Number of token ids.
   public var vocabularySize: Int { configuration.vocabularySize }
+  /// Length of a hidden state.
   public var modelSize: Int { configuration.modelSize }
+  /// Tokens of one sequence at most.
   public var contextLength: Int { configuration.contextLength }
+  /// Ids that end a sequence.
   public var endOfSequence: [Int] { configuration.endOfSequence }
+  /// Whether the model writes on where its input ends.
   public var continuesInput: Bool { true }
+  /// The experts of the sparse layers, first to last.
   public var mixtures: [MixtureOfExperts] {
     layers.compactMap { if case .sparse(let experts) = $0.network { experts } else { nil } }
   }
 
+  /// The states from which labels are predicted; see `LanguageModel`.
   public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
     var session = DecoderSession(self)
     return try session.read(input)
   }
 
+  /// Logits of such states, `[tokens, vocabularySize]`.
   public func logits(_ states: Matrix) throws(InputError) -> Matrix {
     try head.logits(finalNorm(states))
   }
 
+  /// Reads `prompt` and begins to write; see `LanguageModel`.
   public func begin(_ prompt: [Int]) throws(InputError) -> (
     session: any GenerationSession, logits: [Float]
   ) {

@@ -9,6 +9,7 @@ public struct DecoderSession: GenerationSession {
   private let model: DecoderModel
   private var caches: [KeyValueCache]
   private var scratch = LayerScratch()
+  /// Tokens read so far.
   public private(set) var position = 0
 
   /// A session of no tokens yet.
@@ -17,6 +18,7 @@ public struct DecoderSession: GenerationSession {
     caches = Array(repeating: KeyValueCache(), count: model.layers.count)
   }
 
+  /// Reads more tokens and gives the logits after the last of them.
   public mutating func advance(_ ids: [Int]) throws(InputError) -> [Float] {
     precondition(!ids.isEmpty)
     try requireRoom(for: ids.count)

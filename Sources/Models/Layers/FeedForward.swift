@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Kernels
 import Tensors
 
 /// A feed-forward layer, dense or one expert of many.
@@ -116,7 +117,8 @@ public struct FeedForward: Sendable {
     switch activation {
     case .relu: scratch.inner.apply { max($0, 0) }
     case .gatedGELU: scratch.inner.combine(scratch.factors) { gelu($0) * $1 }
-    case .gatedSiLU: scratch.inner.combine(scratch.factors) { $0 * sigmoid($0) * $1 }
+    case .gatedSiLU:
+      KernelSet.active.gateSiLU(&scratch.inner.elements, scratch.factors.elements)
     case .clampedSwiGLU(let steepness, let limit):
       scratch.inner.combine(scratch.factors) { gate, value in
         let gate = min(gate, limit)

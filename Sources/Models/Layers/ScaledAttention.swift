@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import LinearAlgebra
 import Tensors
@@ -184,18 +183,9 @@ struct ScaledAttention: Sendable {
   ) {
     if scale != 1 { for key in 0..<count { scores[key] *= scale } }
     if case .biased(let bias) = visibility { bias.add(head: head, row: row, to: scores) }
-    softmax(UnsafeMutableBufferPointer(start: scores, count: count), sink: sinks?[head])
+    KernelSet.active.softmax(
+      UnsafeMutableBufferPointer(start: scores, count: count),
+      sink: sinks?[head] ?? -.infinity
+    )
   }
-}
-
-/// Replaces `x` by `exp(x) / Σ exp(x)`; a sink is one more term of the sum.
-func softmax(_ x: UnsafeMutableBufferPointer<Float>, sink: Float? = nil) {
-  let largest = max(x.max() ?? 0, sink ?? -.infinity)
-  var sum = sink.map { exp($0 - largest) } ?? 0
-  for index in x.indices {
-    x[index] = exp(x[index] - largest)
-    sum += x[index]
-  }
-  let factor = 1 / sum
-  for index in x.indices { x[index] *= factor }
 }

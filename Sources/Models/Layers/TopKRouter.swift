@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import LinearAlgebra
 import Tensors
 
@@ -109,7 +110,7 @@ struct TopKRouter: Sendable {
   private func choose(_ logits: [Float]) -> [(expert: Int, weight: Float)] {
     var scores = logits
     switch settings.scoring {
-    case .softmax: scores.withUnsafeMutableBufferPointer { softmax($0) }
+    case .softmax: scores.withUnsafeMutableBufferPointer { KernelSet.active.softmax($0) }
     case .sigmoid: for index in scores.indices { scores[index] = sigmoid(scores[index]) }
     case .softmaxOfChosen: break
     }
@@ -117,7 +118,7 @@ struct TopKRouter: Sendable {
     let chosen = Self.largest(settings.chosen, of: candidates)
     var weights = chosen.map { scores[$0] }
     if settings.scoring == .softmaxOfChosen {
-      weights.withUnsafeMutableBufferPointer { softmax($0) }
+      weights.withUnsafeMutableBufferPointer { KernelSet.active.softmax($0) }
     }
     if settings.normalises {
       let sum = weights.reduce(0, +) + 1e-20

@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import LinearAlgebra
 import Tensors
 
@@ -86,7 +87,7 @@ public struct SwitchRouter: Sendable {
           if let bias { logits[expert] += bias[expert] }
           if let round { logits[expert] = round(logits[expert]) }
         }
-        softmax(logits)
+        KernelSet.active.softmax(logits)
       }
     }
     if let round { result.apply(round) }

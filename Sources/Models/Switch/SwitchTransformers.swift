@@ -72,23 +72,30 @@ public struct SwitchTransformers: Sendable {
 }
 
 extension SwitchTransformers: LanguageModel {
+  /// Number of token ids.
   public var vocabularySize: Int { configuration.vocabularySize }
+  /// Length of a hidden state.
   public var modelSize: Int { configuration.modelSize }
   /// Positions are relative: nothing limits them.
   public var contextLength: Int { .max }
+  /// Ids that end a sequence.
   public var endOfSequence: [Int] { configuration.endOfSequence }
+  /// Whether the model writes on where its input ends.
   public var continuesInput: Bool { false }
+  /// The experts of the sparse layers, first to last.
   public var mixtures: [MixtureOfExperts] {
     (encoder.layers + decoder.layers).compactMap { layer in
       if case .sparse(let experts) = layer.network { experts } else { nil }
     }
   }
 
+  /// The states from which labels are predicted; see `LanguageModel`.
   public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
     var session = try SwitchSession(self, encoded: encode(input))
     return try session.read(decoderInput(for: labels))
   }
 
+  /// Reads `prompt` and begins to write; see `LanguageModel`.
   public func begin(_ prompt: [Int]) throws(InputError) -> (
     session: any GenerationSession, logits: [Float]
   ) {

@@ -61,8 +61,9 @@ struct Tokenize: ParsableCommand {
     let view = try MappedFile(path: file.path).bytes
     let contents = withExtendedLifetime(view) { Data($0.buffer) }
     guard file.pathExtension == "jsonl" else { return [String(decoding: contents, as: UTF8.self)] }
+    let lines = contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     var texts: [String] = []
-    for (index, line) in contents.split(separator: UInt8(ascii: "\n")).enumerated() {
+    for (index, line) in lines.enumerated() where !line.isEmpty {
       guard let line = try? JSONDecoder().decode(Line.self, from: line) else {
         throw InputError(
           .malformed,

@@ -2,8 +2,9 @@
 enum Limits {
   /// Levels of nested statements and expressions in a template's text.
   static let syntaxDepth = 100
-  /// Levels of statements, expressions and macros under evaluation at one time.
-  static let evaluationDepth = 250
+  /// Levels of statements, expressions and macros under evaluation at one time; with them 512 KiB of
+  /// stack, what a thread has on macOS, are enough.
+  static let evaluationDepth = 120
   /// Levels of lists and dictionaries within each other.
   static let valueDepth = 100
   /// Steps of a rendering: an evaluated node, an item of a list, or 32 bytes of text.

@@ -50,6 +50,10 @@ extension Renderer {
       return .undefined("an inline 'if' without 'else' whose condition is false")
     case .comparison(let first, let rest): return try comparison(first, rest)
     case .arithmetic(let operation, let left, let right):
+      // The reference escapes the other operand for HTML.
+      guard !left.isMarkedSafe, !right.isMarkedSafe else {
+        throw Failure.unknown("operator on the filter", "safe")
+      }
       let left = try evaluate(left)
       return try self.operation(operation, left, try evaluate(right))
     case .sign(let isNegative, let value): return try sign(isNegative, try evaluate(value))

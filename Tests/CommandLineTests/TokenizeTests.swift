@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct TokenizeTests {
-  private let model = Fixtures.folder.appending(path: "tokenizer-bpe/qwen3moe-mini").path
+  private let model = Fixtures.qwenMini.path
 
   @Test func idsOfText() throws {
     let ids = [39, 489, 78, 11, 2042, 0]

@@ -27,10 +27,10 @@ import Tokenization
 
   private struct Line: Decodable { var text: String }
 
-  private let folder = Fixtures.folder.appending(path: "tokenizer-bpe/qwen3moe-mini")
+  private let folder = Fixtures.qwenMini
 
   private func golden() throws -> Golden {
-    let file = folder.appending(path: "golden.json")
+    let file = Fixtures.folder.appending(path: "qwen3moe-mini/tokenizer-golden.json")
     return try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
   }
 

@@ -33,6 +33,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"])]
     ),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
 
     // MARK: - Foundations
     .target(name: "Diagnostics"),
@@ -72,7 +73,7 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Diagnostics", "Tensors", "Models", "Corpus"]),
     .target(
       name: "Generation",
-      dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization"]
+      dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization", "ChatTemplates"]
     ),
     .target(
       name: "KernelBenchmark",
@@ -92,8 +93,7 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
         "TernaryCode", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
-        "KernelBenchmark",
-        "EmbeddedModel",
+        "KernelBenchmark", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -122,6 +122,12 @@ let package = Package(
     .testTarget(
       name: "ModelsTests",
       dependencies: ["Models", "Corpus", "Evaluation", "Generation", "TestSupport"]
+    ),
+    .testTarget(
+      name: "GenerationTests",
+      dependencies: [
+        "Generation", "Models", "Tokenization", "ChatTemplates", "Tensors", "TestSupport",
+      ]
     ),
     .testTarget(
       name: "CompressionTests",

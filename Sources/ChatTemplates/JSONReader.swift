@@ -4,8 +4,11 @@ extension Value {
   /// The value that `json` (RFC 8259, UTF-8) describes, members in the order of the text; `place`
   /// names it in errors.
   ///
-  /// - Throws: `InputError` if the text is not JSON, nests deeper than 100 levels, or holds whole
-  ///   numbers of more than 64 bits or halves of surrogate pairs.
+  /// Whole numbers of more than 64 bits, such as the `model_max_length` of 10³⁰ that tokenizers without
+  /// a limit have, are rounded.
+  ///
+  /// - Throws: `InputError` if the text is not JSON, nests deeper than 100 levels, or holds numbers too
+  ///   large for a `Double` or halves of surrogate pairs.
   public init(json: some Sequence<UInt8>, place: String) throws(InputError) {
     var reader = JSONReader(bytes: Array(json), place: place)
     self = try reader.document()
@@ -128,9 +131,9 @@ private struct JSONReader {
     let text = String(decoding: digits, as: UTF8.self)
     if let first, first >= UInt8(ascii: "0"), digits.last != UInt8(ascii: ".") {
       if isWhole, let integer = Int(text) { return .integer(integer) }
-      if !isWhole, let number = Double(text), number.isFinite { return .number(number) }
+      if let number = Double(text), number.isFinite { return .number(number) }
     }
-    throw unexpected("a JSON value, or a number of at most 64 bits before it")
+    throw unexpected("a JSON value, or a smaller number before it")
   }
 
   private mutating func string() throws(InputError) -> String {

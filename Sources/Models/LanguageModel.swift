@@ -51,6 +51,9 @@ public protocol GenerationSession: Sendable {
   ///
   /// - Throws: `InputError` if an id is out of range, or weights are damaged.
   mutating func advance(_ ids: [Int]) throws(InputError) -> [Float]
+
+  /// Forgets all tokens after the first `position`, to go on from there.
+  mutating func rewind(to position: Int)
 }
 
 extension Linear {

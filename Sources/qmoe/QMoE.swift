@@ -18,7 +18,7 @@ struct QMoE: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Demo.self, Compress.self, Eval.self, Generate.self, Inspect.self, Verify.self, Bench.self,
-      Tokenize.self,
+      Chat.self, Tokenize.self,
     ]
   )
 

@@ -95,8 +95,11 @@ import Testing
       "z": [1, -2500.0, true, nil, "é🙂\n\"\\/"], "a": [:], "z2": 9_007_199_254_740_993,
     ]
     #expect(value == expected)
+    // What tokenizers without a limit say of it.
+    let limit = try Value(json: "1000000000000000019884624838656".utf8, place: "text")
+    #expect(limit == .number(1e30))
     let broken = [
-      "", "01x", "1.", "-", "+1", ".5", "1e999", "99999999999999999999", "\"\\ud800\"", "\"\\x\"",
+      "", "01x", "1.", "-", "+1", ".5", "1e999", "\"\\ud800\"", "\"\\x\"",
       "\"\u{1}\"", "\"a", "nul", "[1,]", "{,}", "{\"a\":1,}", "1 2", "[1}",
     ]
     for text in broken {

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct UsageTests {
   @Test(arguments: [
-    "compress", "eval", "generate", "inspect", "verify", "bench", "demo", "tokenize",
+    "compress", "eval", "generate", "chat", "inspect", "verify", "bench", "demo", "tokenize",
   ])
   func helpIsComplete(command: String) throws {
     let result = try Program.run(command, "--help")
@@ -21,6 +21,11 @@ import Testing
     "compress a b --damping nan", "eval a", "eval a --data b --samples -3", "eval a --data",
     "generate a", "generate a --prompt b --max-tokens 0", "generate a --prompt b --top-p 0",
     "generate a --prompt b --temperature -1", "generate a --prompt b --seed x", "verify",
+    "generate a --prompt b --temperature nan", "generate a --prompt b --top-k 0",
+    "generate a --prompt b --min-p 1.5", "generate a --prompt b --repetition-penalty 0",
+    "generate a --prompt b --stop ''", "generate a --prompt b --prompt-window 0",
+    "generate a --prompt b --system c", "chat", "chat a b", "chat a --max-tokens 0",
+    "chat a --top-p 2",
     "inspect", "inspect a b", "bench --threads 0", "bench --threads x", "bench --shape 64",
     "bench --shape 64x33", "bench --plot", "bench --shape 0x64", "bench --repetitions 0",
     "demo --nonsense", "tokenize a", "tokenize a --text b --data c", "tokenize --text b",

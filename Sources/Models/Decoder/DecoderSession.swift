@@ -61,4 +61,10 @@ public struct DecoderSession: GenerationSession {
     position += ids.count
     return x
   }
+
+  /// Forgets all tokens after the first `position`.
+  public mutating func rewind(to position: Int) {
+    for index in caches.indices { caches[index].truncate(to: position) }
+    self.position = min(self.position, position)
+  }
 }

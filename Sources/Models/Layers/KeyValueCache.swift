@@ -2,6 +2,8 @@ import Tensors
 
 /// Keys and values of the tokens seen so far. It grows with them.
 public struct KeyValueCache: Sendable {
+  /// Number of tokens.
+  private(set) var count = 0
   /// `[tokens, …]`, each row what the attention makes of it.
   private(set) var keys: [Float] = []
   /// `[tokens, …]`; empty where values are a part of the keys.
@@ -11,7 +13,9 @@ public struct KeyValueCache: Sendable {
   public init() {}
 
   /// A cache of the rows of `keys` and `values`.
-  init(keys: Matrix, values: Matrix) { (self.keys, self.values) = (keys.elements, values.elements) }
+  init(keys: Matrix, values: Matrix) {
+    (count, self.keys, self.values) = (keys.rows, keys.elements, values.elements)
+  }
 
   /// Appends the columns `keys` and `values` of each row of `x`.
   mutating func append(_ x: Matrix, keys keyColumns: Range<Int>, values valueColumns: Range<Int>) {
@@ -20,12 +24,14 @@ public struct KeyValueCache: Sendable {
       keys += x.elements[first + keyColumns.lowerBound..<first + keyColumns.upperBound]
       values += x.elements[first + valueColumns.lowerBound..<first + valueColumns.upperBound]
     }
+    count += x.rows
   }
 
-  /// Forgets all tokens after the first `count`; rows of keys are `keyWidth` long, those of values
-  /// `valueWidth`.
-  mutating func truncate(to count: Int, keyWidth: Int, valueWidth: Int) {
-    keys.removeLast(max(0, keys.count - count * keyWidth))
-    values.removeLast(max(0, values.count - count * valueWidth))
+  /// Forgets all tokens after the first `length`.
+  mutating func truncate(to length: Int) {
+    guard length < count else { return }
+    keys.removeLast(keys.count / count * (count - length))
+    values.removeLast(values.count / count * (count - length))
+    count = length
   }
 }

@@ -138,15 +138,34 @@ extension Inspection.Expert {
         zeroCount += try compressed.zeroCount(counts)
         levels.append(compressed.meanLevels)
         layouts[matrix] = layout.text
-      } else if tensor.isFloatingPoint, !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
-        weights += tensor.count
-        zeroCount += try tensor.floats().count { $0 == 0 }
+      } else if !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
+        let (count, zeros) = try tensor.countWeights()
+        weights += count
+        zeroCount += zeros
         layouts[tensor.name] = "\(tensor.elementType.rawValue) \(tensor.shape)"
       }
     }
     if !levels.isEmpty { entropy = entropyBits / Double(max(1, weights)) }
     bitsPerWeight = 8 * Double(bytes) / Double(max(1, weights))
     zeros = Double(zeroCount) / Double(max(1, weights))
+  }
+}
+
+extension TensorView {
+  /// How many weights the tensor holds, and how many of them are 0; none for scales of small floats.
+  fileprivate func countWeights() throws(InputError) -> (all: Int, zeros: Int) {
+    switch elementType {
+    case .f8e4m3: return (count, bytes.buffer.count { $0 & 0x7f == 0 })
+    case .u8 where name.hasSuffix("_blocks"):
+      // Two 4-bit floats a byte, each with its sign in the highest bit.
+      let zeros = bytes.buffer.reduce(0) {
+        $0 + ($1 & 0x07 == 0 ? 1 : 0) + ($1 & 0x70 == 0 ? 1 : 0)
+      }
+      return (2 * count, zeros)
+    default:
+      guard isFloatingPoint, !name.hasSuffix("_scale_inv") else { return (0, 0) }
+      return (count, try floats().count { $0 == 0 })
+    }
   }
 }
 
@@ -159,7 +178,8 @@ extension [Inspection.Expert] {
   }
 }
 
-/// Which layer and expert a tensor belongs to, from its name: `….experts.expert_3.wi.weight`.
+/// Which layer and expert a tensor belongs to, from its name: `….experts.expert_3.wi.weight`, or
+/// `….experts.gate_up_proj`, which holds all experts of its layer.
 private struct ExpertName: Hashable, Comparable {
   var layer: String
   var expert: String
@@ -167,7 +187,10 @@ private struct ExpertName: Hashable, Comparable {
   init?(ofTensor name: String) {
     guard let marker = name.firstRange(of: ".experts.") else { return nil }
     layer = String(name[..<marker.lowerBound])
-    expert = String(name[marker.upperBound...].prefix { $0 != "." })
+    let part = name[marker.upperBound...].prefix { $0 != "." }
+    // Biases of fused experts stay in the dense part.
+    if part.hasSuffix("_bias") { return nil }
+    expert = part.contains(where: \.isNumber) ? String(part) : "all"
   }
 
   static func < (left: ExpertName, right: ExpertName) -> Bool {

@@ -6,9 +6,19 @@ import Tensors
 public struct QuantizationConfig: Codable, Sendable, Equatable {
   /// The value of `quant_method` for folders of this program.
   public static let method = "qmoe"
-  /// The value of `quant_method` for experts in 4-bit floats as they are published: to this program a
-  /// form of the original checkpoint.
-  static let publishedMethod = "mxfp4"
+  /// What stands in the `config.json` of a checkpoint whose matrices are published in small floats:
+  /// to this program a form of the original.
+  private struct Kind: Decodable {
+    var quant_method: String?
+    var format_version: Int?
+    var weight_block_size: [Int]?
+
+    /// 4-bit floats in blocks of 32, or 8-bit floats in blocks of 128 × 128.
+    var isOriginal: Bool {
+      quant_method == "mxfp4" || quant_method == "fp8" && weight_block_size == [128, 128]
+    }
+  }
+
   /// The version of the format that this program writes and reads.
   public static let currentVersion = 3
 
@@ -56,10 +66,6 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   /// - Throws: `InputError` if it was quantized by another tool or version.
   public static func read(from json: Data, path: String) throws(InputError) -> QuantizationConfig? {
     struct Outer<Inner: Decodable>: Decodable { var quantization_config: Inner? }
-    struct Kind: Decodable {
-      var quant_method: String?
-      var format_version: Int?
-    }
     func decode<T: Decodable>(_ type: T.Type) throws(InputError) -> T? {
       do {
         return try JSONDecoder().decode(Outer<T>.self, from: json).quantization_config
@@ -72,7 +78,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
         )
       }
     }
-    guard let kind = try decode(Kind.self), kind.quant_method != publishedMethod else { return nil }
+    guard let kind = try decode(Kind.self), !kind.isOriginal else { return nil }
     guard kind.quant_method == method else {
       throw InputError(
         .unsupported,

@@ -95,8 +95,9 @@ public struct CompressionJob: Sendable {
       let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
       tally.add(layer, bytes: bytes)
     }
-    let fused = source.mixtures.flatMap(\.fusedTensors)
-    try writer.writeDense(checkpoint, except: tally.names.union(fused))
+    let replaced = tally.names.union(source.mixtures.flatMap(\.fusedTensors))
+      .union(tally.names.map(WeightSource.scales))
+    try writer.writeDense(checkpoint, except: replaced)
     let (total, sizes) = try writer.finish(
       model: model,
       QuantizationConfig(

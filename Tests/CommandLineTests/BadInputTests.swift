@@ -144,8 +144,8 @@ import Testing
 
   @Test func anUnknownArchitecture() throws {
     let model = try SmallModel()
-    try model.configure("model_type", "mamba")
-    expectRefused(try model.compress(), model, "mamba", "switch_transformers")
+    try model.configure("model_type", "llama")
+    expectRefused(try model.compress(), model, "llama", "switch_transformers", "qwen3_moe")
   }
 
   @Test func aModelOfAnotherQuantizer() throws {

@@ -57,16 +57,23 @@ import Testing
   /// The loss of every form, in falling order of what its experts were rounded to.
   @Test func theDemonstrationTellsTheWholeStory() throws {
     let story = try Program.run("demo", "--json").json()
-    keys(story, "prompt", "forms", "speed", "seconds")
-    let forms = try #require(story["forms"] as? [[String: Any]])
-    let losses = forms.compactMap { $0["loss"] as? Double }
-    #expect(losses.count == 3)
-    #expect(losses[0] < losses[2] && losses[2] < losses[1])
-    for form in forms {
-      keys(form, "name", "bytes", "expert_bits_per_weight", "perplexity", "text")
+    keys(story, "stories", "speed", "seconds")
+    let stories = try #require(story["stories"] as? [[String: Any]])
+    #expect(stories.count == 2)
+    for (story, count) in zip(stories, [5, 3]) {
+      keys(story, "model", "prompt")
+      let forms = try #require(story["forms"] as? [[String: Any]])
+      let losses = forms.compactMap { $0["loss"] as? Double }
+      #expect(losses.count == count)
+      // The original, rounded to nearest, GPTQ ternary, and with more bits ever closer to the original.
+      #expect(losses[0] < losses[2] && losses[2] < losses[1])
+      #expect(losses.dropFirst().sorted(by: >) == Array(losses.dropFirst()))
+      for form in forms {
+        keys(form, "name", "bytes", "expert_bits_per_weight", "perplexity", "text")
+      }
     }
     let speed = try #require(story["speed"] as? [[String: Any]])
-    #expect(speed.count == 4)
+    #expect(speed.count == 6)
     keys(
       speed[0],
       "shape",

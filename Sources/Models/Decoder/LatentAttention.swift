@@ -36,7 +36,7 @@ struct LatentAttention: Sendable {
   private let query: (norm: RMSNorm, matrix: Linear)?
   private let latentNorm: RMSNorm
   /// For each head, rows that make its key's plain part of the latent, then rows that make its value.
-  private let expansion: TensorView
+  private let expansion: Linear
   private let output: Linear
   private let outputBias: [Float]?
   private let settings: Settings
@@ -90,11 +90,11 @@ struct LatentAttention: Sendable {
       )
     }
     latentNorm = try norm("kv_a_layernorm", settings.latentRank)
-    expansion = try weights.checkpoint.tensor(
+    expansion = try weights.linear(
       "\(name).kv_b_proj.weight",
-      shape: [heads * (settings.plainSize + settings.valueSize), settings.latentRank]
+      rows: heads * (settings.plainSize + settings.valueSize),
+      columns: settings.latentRank
     )
-    try expansion.requireFloatingPoint()
     output = try weights.linear(
       "\(name).o_proj.weight",
       rows: size,
@@ -133,7 +133,7 @@ struct LatentAttention: Sendable {
       scratch.queries = scratch.projected.columns(0..<first)
     }
     core.attend(
-      absorbed(scratch.queries, rotations),
+      try absorbed(scratch.queries, rotations),
       to: cache,
       .causal(first: position, window: nil),
       scores: &scratch.scores,
@@ -158,16 +158,17 @@ struct LatentAttention: Sendable {
 
   /// Of each head's query, the product with the matrix that makes keys, then the turned part:
   /// `[tokens, heads × (latentRank + rotarySize)]`.
-  private func absorbed(_ queries: Matrix, _ rotations: Rotations) -> Matrix {
+  private func absorbed(_ queries: Matrix, _ rotations: Rotations) throws(InputError) -> Matrix {
     let (rank, plain, turning) = (settings.latentRank, settings.plainSize, settings.rotarySize)
     let (inWidth, outWidth) = (plain + turning, rank + turning)
-    return Matrix(rows: queries.rows, columns: settings.heads * outWidth) { out in
+    return try Matrix(rows: queries.rows, columns: settings.heads * outWidth) {
+      (out) throws(InputError) in
       let out = Shared(out)
-      core.workers.forEach(settings.heads) { head in
+      try core.workers.forEach(settings.heads) { (head) throws(InputError) in
         let target = out.value + head * outWidth
-        queries.elements.withUnsafeBufferPointer { queries_ in
+        try queries.elements.withUnsafeBufferPointer { (queries_) throws(InputError) in
           guard let source = queries_.baseAddress.map({ $0 + head * inWidth }) else { return }
-          withExpansion(ofHead: head, rows: 0..<plain) { keys in
+          try withExpansion(ofHead: head, rows: 0..<plain) { keys in
             BLAS.multiply(
               source,
               tokens: queries.rows,
@@ -192,15 +193,16 @@ struct LatentAttention: Sendable {
 
   /// The values that `attended`, what the heads found in the latents, stands for:
   /// `[tokens, heads × valueSize]`.
-  private func values(_ attended: Matrix) -> Matrix {
+  private func values(_ attended: Matrix) throws(InputError) -> Matrix {
     let (rank, size) = (settings.latentRank, settings.valueSize)
-    return Matrix(rows: attended.rows, columns: settings.heads * size) { out in
+    return try Matrix(rows: attended.rows, columns: settings.heads * size) {
+      (out) throws(InputError) in
       let out = Shared(out)
-      core.workers.forEach(settings.heads) { head in
-        attended.elements.withUnsafeBufferPointer { found in
+      try core.workers.forEach(settings.heads) { (head) throws(InputError) in
+        try attended.elements.withUnsafeBufferPointer { (found) throws(InputError) in
           guard let source = found.baseAddress.map({ $0 + head * rank }) else { return }
           let rows = settings.plainSize..<settings.plainSize + size
-          withExpansion(ofHead: head, rows: rows) { values in
+          try withExpansion(ofHead: head, rows: rows) { values in
             BLAS.multiply(
               source,
               tokens: attended.rows,
@@ -223,13 +225,13 @@ struct LatentAttention: Sendable {
     ofHead head: Int,
     rows: Range<Int>,
     _ body: (UnsafePointer<Float>) -> Void
-  ) {
+  ) throws(InputError) {
     let first = head * (settings.plainSize + settings.valueSize)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * settings.latentRank) {
-      guard let panel = $0.baseAddress else { return }
-      expansion.expandRows(first + rows.lowerBound..<first + rows.upperBound, into: panel)
-      body(panel)
+    let panel = try Matrix(rows: rows.count, columns: settings.latentRank) {
+      (out) throws(InputError) in
+      try expansion.expand(first + rows.lowerBound..<first + rows.upperBound, into: out)
     }
+    panel.elements.withUnsafeBufferPointer { if let base = $0.baseAddress { body(base) } }
   }
 }
 

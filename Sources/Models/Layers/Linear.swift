@@ -19,6 +19,8 @@ public struct Linear: Sendable {
     case scattered(ScatteredRows)
     /// 4-bit floats with a scale for each 32 of a row.
     case mxfp4(MXFP4Rows)
+    /// 8-bit floats with a scale for each block.
+    case float8(Float8Rows)
     /// Codes, decoded as they are used.
     case compressed(CompressedMatrix)
   }
@@ -72,6 +74,15 @@ public struct Linear: Sendable {
     self.execution = execution
     (self.rows, columns) = (rows.count, rows.columns)
     storage = .mxfp4(rows)
+    bfloat16 = nil
+    rowOrder = nil
+  }
+
+  /// A matrix of 8-bit floats.
+  init(_ rows: Float8Rows, execution: Execution) {
+    self.execution = execution
+    (self.rows, columns) = (rows.count, rows.columns)
+    storage = .float8(rows)
     bfloat16 = nil
     rowOrder = nil
   }
@@ -179,12 +190,12 @@ public struct Linear: Sendable {
   }
 
   /// Writes the weights of the stored rows `range` as float32 to `out`, `[range.count, columns]`.
-  private func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError)
-  {
+  func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
     case .scattered(let rows): rows.expand(range, into: out)
     case .mxfp4(let rows): rows.expand(range, into: out)
+    case .float8(let rows): rows.expand(range, into: out)
     case .compressed(let matrix): try matrix.expand(range, into: out)
     }
   }

@@ -27,6 +27,14 @@ public struct WeightSource: Sendable {
       let matrix = try CompressedMatrix(name, rows: rows, columns: columns, in: checkpoint)
       return Linear(matrix, execution: execution)
     }
-    return try Linear(checkpoint.tensor(name, shape: [rows, columns]), execution: execution)
+    let tensor = try checkpoint.tensor(name, shape: [rows, columns])
+    if tensor.elementType == .f8e4m3 {
+      let scales = Self.scales(of: name)
+      return Linear(try Float8Rows(tensor, scales: scales, in: checkpoint), execution: execution)
+    }
+    return try Linear(tensor, execution: execution)
   }
+
+  /// The name of the tensor with the scales of the matrix `name`, where it consists of 8-bit floats.
+  public static func scales(of name: String) -> String { "\(name)_scale_inv" }
 }

@@ -43,6 +43,9 @@ struct DemoStory: Sendable {
     var folder: String
     var method: CompressionOptions.Method
     var alphabet: Grid.Alphabet
+
+    /// Rounding to nearest looks at the data for its report only.
+    var samples: Int? { method == .rtn ? 16 : nil }
   }
 
   /// The folder of the form that is GPTQ, ternary.
@@ -178,7 +181,7 @@ struct DemoStory: Sendable {
         options: options,
         workers: workers
       ),
-      samples: try samples(calibration, source),
+      samples: try samples(calibration, source, limit: recipe.samples),
       progress: display.handler
     )
     let result = try evaluate(output, workers, display)
@@ -194,8 +197,12 @@ struct DemoStory: Sendable {
     )
   }
 
-  private func samples(_ file: URL, _ model: any LanguageModel) throws(InputError) -> [Sample] {
-    try Corpus.load(file, as: form, vocabularySize: model.vocabularySize) {
+  private func samples(
+    _ file: URL,
+    _ model: any LanguageModel,
+    limit: Int? = nil
+  ) throws(InputError) -> [Sample] {
+    try Corpus.load(file, as: form, vocabularySize: model.vocabularySize, limit: limit) {
       () throws(InputError) in try Tokenizer(folder: checkpoint)
     }
   }

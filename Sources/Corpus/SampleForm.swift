@@ -31,7 +31,8 @@ public struct TextWindows: Sendable {
   /// How many tokens give `count` windows.
   func tokens(for count: Int) -> Int {
     let (rest, overflow) = (count - 1).multipliedReportingOverflow(by: stride)
-    return overflow ? .max : rest.addingReportingOverflow(length).partialValue
+    let (all, isTooMany) = rest.addingReportingOverflow(length)
+    return overflow || isTooMany ? .max : all
   }
 
   /// The windows of `tokens`. What would be a window of a single token is left out.

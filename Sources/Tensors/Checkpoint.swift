@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Synchronization
 
 /// The tensors of a Hugging Face checkpoint folder, mapped and read only when touched.
 ///
@@ -11,6 +12,7 @@ public final class Checkpoint: Sendable {
   public let files: [String]
   private let shards: [String: Shard]
   private let shardOfTensor: [String: String]
+  private let readNames = Mutex<Set<String>>([])
 
   private struct Shard: Sendable {
     let header: SafetensorsHeader
@@ -56,6 +58,12 @@ public final class Checkpoint: Sendable {
   /// Names of all tensors, sorted.
   public var names: [String] { shardOfTensor.keys.sorted() }
 
+  /// Names of the tensors that nobody has asked for so far, sorted.
+  public var unreadNames: [String] {
+    let read = readNames.withLock { $0 }
+    return names.filter { !read.contains($0) }
+  }
+
   /// Bytes of all the files.
   public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
 
@@ -80,6 +88,7 @@ public final class Checkpoint: Sendable {
         remedy: "The checkpoint is incomplete or its config.json tells another architecture"
       )
     }
+    readNames.withLock { _ = $0.insert(name) }
     let start = shard.header.dataOffset
     return TensorView(
       name: name,

@@ -73,7 +73,7 @@ struct TextOptions: ParsableArguments {
   func load(_ file: URL, model: any LanguageModel, folder: URL) throws(InputError) -> [Sample] {
     try Corpus.load(
       file,
-      as: form(model),
+      as: try form(model),
       vocabularySize: model.vocabularySize,
       limit: samples
     ) { () throws(InputError) in
@@ -81,13 +81,23 @@ struct TextOptions: ParsableArguments {
     }
   }
 
-  private func form(_ model: any LanguageModel) -> SampleForm {
+  private func form(_ model: any LanguageModel) throws(InputError) -> SampleForm {
     guard model.continuesInput else { return .corruptedSpans(seed: seed) }
     let length = window ?? max(2, min(model.contextLength, Self.longestDefault))
+    let stride = stride ?? length
+    guard stride <= length else {
+      throw InputError(
+        .invalidValue,
+        at: "--stride",
+        expected: "at most the window, \(length) tokens where --window is not given",
+        found: "\(stride)",
+        remedy: "Tokens between the windows would be left out"
+      )
+    }
     return .windows(
       TextWindows(
         length: length,
-        stride: min(length, stride ?? length),
+        stride: stride,
         endOfText: model.endOfSequence.first
       )
     )

@@ -7,11 +7,12 @@ final class SmallModel {
   let checkpoint: URL
   let data: URL
 
-  init(_ variant: String = "router-bias") throws {
+  /// A copy of the checkpoint `variant` of the fixtures' folder `family`.
+  init(_ variant: String = "router-bias", of family: String = "switch-variants") throws {
     folder = try TemporaryFolder()
     checkpoint = folder.url.appending(path: "model")
     try FileManager.default.copyItem(
-      at: Fixtures.folder.appending(path: "switch-variants").appending(path: variant),
+      at: Fixtures.folder.appending(path: family).appending(path: variant),
       to: checkpoint
     )
     data = try folder.file(

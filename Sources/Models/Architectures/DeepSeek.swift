@@ -11,6 +11,7 @@ extension DecoderConfiguration {
     guard try !fields.flag("mlp_bias", default: false) else {
       throw .unsupportedDeepSeek(fields, "mlp_bias to be false", found: "true")
     }
+    _ = try fields.choice("scoring_func", of: ["softmax"], default: "softmax")
     let method = try fields.choice(
       "topk_method",
       of: ["greedy", "group_limited_greedy"],
@@ -41,6 +42,8 @@ extension DecoderConfiguration {
 
   /// DeepSeek-V3 (arXiv:2412.19437): as V2, with logistic scores that a correction balances.
   init(deepSeekV3 fields: ConfigurationFields) throws(InputError) {
+    _ = try fields.choice("scoring_func", of: ["sigmoid"], default: "sigmoid")
+    _ = try fields.choice("topk_method", of: ["noaux_tc"], default: "noaux_tc")
     let experts = try fields.integer("n_routed_experts", "num_local_experts", default: 256)
     var router = try TopKRouter.Settings(
       fields,
@@ -68,6 +71,9 @@ extension DecoderConfiguration {
       layout: try fields.flag("rope_interleave", default: true) ? .neighbours : .halves,
       contextLength: 4096
     )
+    // They predict the tokens after the next (section 2.2 of the paper).
+    extraLayers =
+      try fields.optionalInteger("num_nextn_predict_layers", "num_mtp_layers", in: 0...65536) ?? 1
   }
 
   /// What both have in common.

@@ -9,7 +9,7 @@ extension DecoderConfiguration {
     attention.hasInputBias = hasBias
     attention.hasOutputBias = hasBias
     attention.norm = .allHeads
-    attention.clip = try fields.optionalNumber("clip_qkv").map { Float($0) }
+    attention.clip = try fields.optionalPositive("clip_qkv").map { Float($0) }
     let sparse = ExpertSettings(
       router: try TopKRouter.Settings(
         fields,

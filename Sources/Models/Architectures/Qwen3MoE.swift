@@ -10,7 +10,7 @@ extension DecoderConfiguration {
     attention.hasOutputBias = hasBias
     attention.norm = .head
     let window =
-      try fields.flag("use_sliding_window", default: false)
+      try fields.flag("use_sliding_window", default: false) && !fields.isNull("sliding_window")
       ? fields.integer("sliding_window", default: 4096) : nil
     let sparse = ExpertSettings(
       router: try TopKRouter.Settings(

@@ -30,23 +30,40 @@ struct ConfigurationFields {
     }
   }
 
+  /// Parsed JSON takes many times its size in memory.
+  private static let largestFile = 1 << 24
+
   /// Where the fields are, for messages.
   let place: String
   private let fields: [String: Value]
 
   /// The fields of the JSON object `json`, the content of the file at `path`.
   ///
-  /// - Throws: `InputError` if it is not an object.
+  /// - Throws: `InputError` if it is not an object, or far larger than any configuration.
   init(_ json: Data, path: String) throws(InputError) {
     place = path
+    guard json.count <= Self.largestFile else {
+      throw InputError(
+        .invalidValue,
+        at: path,
+        expected: "at most \(Self.largestFile) bytes of JSON",
+        found: "\(json.count)"
+      )
+    }
     do {
+      // Of equal keys the last counts, as in Python and where compressed folders are written; the
+      // decoder alone would take the first.
+      let json = try JSONSerialization.data(
+        withJSONObject: JSONSerialization.jsonObject(with: json, options: .fragmentsAllowed),
+        options: .fragmentsAllowed
+      )
       fields = try JSONDecoder().decode([String: Value].self, from: json)
     } catch {
       throw InputError(
         .malformed,
         at: path,
         expected: "a JSON object",
-        found: error.shortDescription
+        found: error is DecodingError ? error.shortDescription : error.localizedDescription
       )
     }
   }
@@ -87,12 +104,20 @@ struct ConfigurationFields {
     guard case .number(let number) = value, let integer = Int(exactly: number) else {
       throw wrongType(name, "a whole number")
     }
+    return try require(name, integer, in: range)
+  }
+
+  private func require(
+    _ name: String,
+    _ integer: Int,
+    in range: ClosedRange<Int>
+  ) throws(InputError) -> Int {
     guard range.contains(integer) else {
       throw InputError(
         .invalidValue,
         at: place,
         expected: "\(name) in \(range)",
-        found: "\(integer)"
+        found: "\(integer)" + (contains(name) ? "" : ", the value where it is not given")
       )
     }
     return integer
@@ -118,7 +143,7 @@ struct ConfigurationFields {
         remedy: "The configuration is incomplete"
       )
     }
-    return standard
+    return try require(names[0], standard, in: range)
   }
 
   /// The finite number `name`; `nil` if it is not there.
@@ -130,24 +155,31 @@ struct ConfigurationFields {
     return number
   }
 
-  /// The finite number `name` above 0, or else `standard`.
-  func positive(_ name: String, default standard: Double? = nil) throws(InputError) -> Double {
-    guard let number = try optionalNumber(name) ?? standard else {
-      throw InputError(.missing, at: place, expected: name, found: "no such field")
-    }
-    guard number > 0 else {
+  /// The number `name` above 0, finite in single precision too; `nil` if it is not there.
+  func optionalPositive(_ name: String) throws(InputError) -> Double? {
+    guard let number = try optionalNumber(name) else { return nil }
+    guard number > 0, Float(number).isFinite else {
       throw InputError(
         .invalidValue,
         at: place,
-        expected: "\(name) above 0",
+        expected: "\(name) above 0, and finite in single precision",
         found: "\(number)"
       )
     }
     return number
   }
 
-  /// Whether `name` is true, or else `standard`.
+  /// As `optionalPositive`, or else `standard`.
+  func positive(_ name: String, default standard: Double? = nil) throws(InputError) -> Double {
+    guard let number = try optionalPositive(name) ?? standard else {
+      throw InputError(.missing, at: place, expected: name, found: "no such field")
+    }
+    return number
+  }
+
+  /// Whether `name` is true, or else `standard`; null is false, as in Python.
   func flag(_ name: String, default standard: Bool) throws(InputError) -> Bool {
+    if isNull(name) { return false }
     guard let (_, value) = value([name]) else { return standard }
     guard case .flag(let flag) = value else { throw wrongType(name, "true or false") }
     return flag

@@ -16,6 +16,8 @@ public struct DecoderConfiguration: Sendable {
   var attention: AttentionKind
   /// First to last.
   var layers: [Layer]
+  /// Layers after the last that a checkpoint may hold and that are not run.
+  var extraLayers = 0
 
   /// How tokens attend to each other.
   enum AttentionKind: Sendable {

@@ -38,11 +38,33 @@ public struct DecoderModel: Sendable {
       epsilon: configuration.normEpsilon,
       from: weights.checkpoint
     )
+    // As the reference has it, a matrix that is there counts for more than the word that there is none.
+    let headName = "lm_head.weight"
     head = try weights.linear(
-      configuration.tiesEmbeddings ? embeddingName : "lm_head.weight",
+      configuration.tiesEmbeddings && !weights.contains(headName) ? embeddingName : headName,
       rows: vocabulary,
       columns: size
     )
+    try requireNothingUnread(weights.checkpoint)
+  }
+
+  /// Checks that no tensor of a layer was left unread: a bias, an expert or a whole layer of which
+  /// `config.json` does not know makes another model. Layers beyond the last, which predict further
+  /// tokens, may be left, and so may what the rotary embedding is made of.
+  private func requireNothingUnread(_ checkpoint: Checkpoint) throws(InputError) {
+    let prefix = "model.layers."
+    for name in checkpoint.unreadNames where name.hasPrefix(prefix) {
+      let index = Int(name.dropFirst(prefix.count).prefix { $0 != "." }) ?? 0
+      let isExtra = (0..<configuration.extraLayers).contains(index - layers.count)
+      if isExtra || name.contains(".rotary_emb.") { continue }
+      throw InputError(
+        .invalidValue,
+        at: checkpoint.folder.path,
+        expected: "only tensors that the model's config.json asks for",
+        found: "'\(name)'",
+        remedy: "The configuration belongs to another checkpoint"
+      )
+    }
   }
 
   /// The embeddings of `ids`, `[ids, modelSize]`.

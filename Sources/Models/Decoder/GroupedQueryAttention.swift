@@ -128,7 +128,8 @@ struct GroupedQueryAttention: Sendable {
         let token = elements + row * columns
         normalise(token)
         if let clip = settings.clip {
-          for index in 0..<columns { token[index] = max(-clip, min(token[index], clip)) }
+          // In this order what is no number stays none.
+          for index in 0..<columns { token[index] = max(min(token[index], clip), -clip) }
         }
         for head in 0..<turned { rotations.turn(token + head * size, row: row) }
       }

@@ -35,6 +35,16 @@ extension RotaryEmbedding {
         )
       }
     }
+    for layers in ["full_attention", "sliding_attention"] {
+      guard let scaling, scaling.contains(layers) else { continue }
+      throw InputError(
+        .unsupported,
+        at: scaling.place,
+        expected: "one rotary embedding for all layers",
+        found: "one for '\(layers)'",
+        remedy: "This version of qmoe does not run such models"
+      )
+    }
     let outer = try fields.positive("rope_theta", default: standard)
     let theta = if let scaling { try scaling.positive("rope_theta", default: outer) } else { outer }
     var frequencies = (0..<dimensions / 2).map { pair in
@@ -73,6 +83,14 @@ extension RotaryEmbedding {
           remedy: "This version of qmoe does not run such models"
         )
       }
+    }
+    guard magnitude.isFinite, frequencies.allSatisfy(\.isFinite) else {
+      throw InputError(
+        .invalidValue,
+        at: (scaling ?? fields).place,
+        expected: "a rotary embedding whose angles are finite",
+        found: "rope_theta \(theta) and a scaling that make them infinite"
+      )
     }
     self.init(frequencies: frequencies, magnitude: magnitude, layout: layout)
   }

@@ -122,7 +122,8 @@ public struct FeedForward: Sendable {
     case .clampedSwiGLU(let steepness, let limit):
       scratch.inner.combine(scratch.factors) { gate, value in
         let gate = min(gate, limit)
-        return gate * sigmoid(steepness * gate) * (max(-limit, min(value, limit)) + 1)
+        // In this order what is no number stays none.
+        return gate * sigmoid(steepness * gate) * (max(min(value, limit), -limit) + 1)
       }
     }
   }

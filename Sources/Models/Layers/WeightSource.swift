@@ -14,6 +14,11 @@ public struct WeightSource: Sendable {
     self.execution = execution
   }
 
+  /// Whether there is a matrix `name`, in whatever form.
+  func contains(_ name: String) -> Bool {
+    checkpoint.contains(name) || CompressedMatrix.exists(name, in: checkpoint)
+  }
+
   /// The matrix `name` of `rows × columns` weights, in whatever form it is stored.
   ///
   /// - Throws: `InputError` if it is missing, shaped otherwise or damaged.

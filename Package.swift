@@ -70,7 +70,10 @@ let package = Package(
         "CompressedFolder", "Models", "Corpus",
       ]
     ),
-    .target(name: "Evaluation", dependencies: ["Diagnostics", "Tensors", "Models", "Corpus"]),
+    .target(
+      name: "Evaluation",
+      dependencies: ["Diagnostics", "Tensors", "Kernels", "Models", "Corpus"]
+    ),
     .target(
       name: "Generation",
       dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization", "ChatTemplates"]

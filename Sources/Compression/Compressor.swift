@@ -148,7 +148,8 @@ public struct Compressor: Sendable {
     usable: [Bool]
   ) -> @Sendable (_ expert: Int) -> CalibrationInputs {
     let perToken = experts.expertsPerToken
-    let cap = options.tokenCap * states.tokens * perToken / max(1, experts.experts.count)
+    let mean = max(1, states.tokens * perToken / max(1, experts.experts.count))
+    let cap = options.tokenCap * mean
     return { index in
       if index < routes.choices.count {
         let choices = routes.choices[index].prefix(cap).filter { usable[$0.token] }
@@ -159,7 +160,7 @@ public struct Compressor: Sendable {
       }
       // The shared expert sees every token: as many of them, spread evenly, as any other may.
       let all = usable.indices.filter { usable[$0] }
-      let step = max(1, all.count / max(1, cap))
+      let step = max(1, all.count / cap)
       let tokens = stride(from: 0, to: all.count, by: step).map { all[$0] }
       return CalibrationInputs(count: tokens.count) { range in
         let x = norm(states.gather(Array(tokens[range])))

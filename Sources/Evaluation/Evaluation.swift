@@ -1,6 +1,7 @@
 import Corpus
 import Diagnostics
 import Foundation
+import Kernels
 import Models
 import Tensors
 
@@ -31,6 +32,15 @@ public struct Evaluation: Codable, Sendable, Equatable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> Evaluation {
     let start = ContinuousClock.now
+    for (index, sample) in samples.enumerated() where sample.inputIDs.count > model.contextLength {
+      throw InputError(
+        .invalidValue,
+        at: "sequence \(index + 1) of the data",
+        expected: "at most \(model.contextLength) tokens, the model's context",
+        found: "\(sample.inputIDs.count)",
+        remedy: "Cut the sequences shorter, or give text, which is cut into windows"
+      )
+    }
     let done = Counter()
     let losses = try workers.map(samples.count) { (index) throws(InputError) -> [Double] in
       let sample = samples[index]
@@ -84,14 +94,27 @@ public struct Evaluation: Codable, Sendable, Equatable {
         labels[$0] != Sample.ignoredLabel
       }
       guard !rows.isEmpty else { continue }
-      let logits = try model.logits(states.gathering(rows))
+      var logits = try model.logits(states.gathering(rows))
       for (index, row) in rows.enumerated() {
-        let values = logits[row: index]
-        let largest = values.max() ?? 0
-        let sum = values.reduce(0.0) { $0 + Double(exp($1 - largest)) }
-        losses.append(log(sum) + Double(largest - logits[index, labels[row]]))
+        losses.append(logits.crossEntropy(row: index, label: labels[row]))
       }
     }
     return losses
+  }
+}
+
+extension Matrix {
+  /// `−log softmax(row)[label]`; the row's logits are spent afterwards.
+  fileprivate mutating func crossEntropy(row: Int, label: Int) -> Double {
+    let (first, columns) = (row * columns, columns)
+    return elements.withUnsafeMutableBufferPointer { elements in
+      let logits = UnsafeMutableBufferPointer(rebasing: elements[first..<first + columns])
+      var best = 0
+      for index in logits.indices where logits[index] > logits[best] { best = index }
+      let distance = Double(logits[best]) - Double(logits[label])
+      // The largest logit's probability is one over the sum of the exponentials of distances to it.
+      KernelSet.active.softmax(logits)
+      return distance - log(Double(logits[best]))
+    }
   }
 }

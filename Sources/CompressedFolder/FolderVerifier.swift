@@ -131,12 +131,29 @@ public struct FolderVerifier: Sendable {
         if let matrix = CompressedMatrix.name(ofCodes: names[index]) {
           try CompressedMatrix.open(matrix, in: checkpoint).matrix.validate()
         } else {
-          try checkpoint.tensor(names[index]).requireFinite()
+          let tensor = try checkpoint.tensor(names[index])
+          try tensor.requireFinite()
+          try tensor.requireFiniteScales()
         }
         return nil
       } catch {
         return error.description
       }
     }.compactMap(\.self)
+  }
+}
+
+extension TensorView {
+  /// Checks that the scales of 4-bit floats are numbers: 255 stands for none.
+  fileprivate func requireFiniteScales() throws(InputError) {
+    guard elementType == .u8, name.hasSuffix("_scales"),
+      let index = bytes.buffer.firstIndex(of: 255)
+    else { return }
+    throw InputError(
+      .invalidValue,
+      at: "\(place), element \(index)",
+      expected: "a scale below 255",
+      found: "255, which stands for no number"
+    )
   }
 }

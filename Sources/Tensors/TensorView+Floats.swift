@@ -79,6 +79,9 @@ extension TensorView {
   ///
   /// - Throws: `InputError` naming the first element that is not.
   public func requireFinite() throws(InputError) {
+    if elementType == .f8e4m3, let index = bytes.buffer.firstIndex(where: { $0 & 0x7f == 0x7f }) {
+      throw notFinite(.nan, at: index)
+    }
     guard isFloatingPoint, count > 0 else { return }
     var row = [Float](repeating: 0, count: rowLength)
     for index in 0..<rowCount {

@@ -5,7 +5,7 @@ extension DecoderConfiguration {
   /// gated activation is clamped.
   init(gptOSS fields: ConfigurationFields) throws(InputError) {
     let experts = try fields.integer("num_local_experts", "num_experts", default: 128)
-    var attention = try GroupedQueryAttention.Settings(fields, keyValueHeads: 8)
+    var attention = try GroupedQueryAttention.Settings(fields, keyValueHeads: 8, headSize: 64)
     let hasBias = try fields.flag("attention_bias", default: true)
     attention.hasInputBias = hasBias
     attention.hasOutputBias = hasBias

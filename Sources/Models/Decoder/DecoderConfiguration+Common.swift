@@ -49,9 +49,15 @@ extension DecoderConfiguration {
 extension GroupedQueryAttention.Settings {
   /// Heads as nearly all configurations name them.
   ///
-  /// - Parameter keyValueHeads: where the configuration names none; as many as heads if `nil`.
+  /// - Parameters:
+  ///   - keyValueHeads: where the configuration names none; as many as heads if `nil`.
+  ///   - headSize: likewise; an equal share of the state if `nil`.
   /// - Throws: `InputError` if the heads cannot be shared out.
-  init(_ fields: ConfigurationFields, keyValueHeads standard: Int? = nil) throws(InputError) {
+  init(
+    _ fields: ConfigurationFields,
+    keyValueHeads standard: Int? = nil,
+    headSize standardSize: Int? = nil
+  ) throws(InputError) {
     heads = try fields.integer("num_attention_heads", in: 1...65536)
     keyValueHeads = try fields.integer(
       "num_key_value_heads",
@@ -67,7 +73,7 @@ extension GroupedQueryAttention.Settings {
       )
     }
     let size = try fields.integer("hidden_size")
-    headSize = try fields.integer("head_dim", default: size / heads, in: 1...65536)
+    headSize = try fields.integer("head_dim", default: standardSize ?? size / heads, in: 1...65536)
   }
 }
 

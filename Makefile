@@ -48,7 +48,7 @@ SANITIZE = -c release --sanitize=address -Xcc -fsanitize=undefined -Xcc -fsaniti
 sanitize: setup ## Run the tests of kernels and files under sanitizers
 	swift build $(SANITIZE) --build-tests
 	ASAN_OPTIONS=detect_leaks=0 swift test $(SANITIZE) --skip-build \
-	  --filter "TernaryCodeTests|TensorsTests|QuantizationTests|TokenizerFuzz"
+	  --filter "TernaryCodeTests|KernelsTests|TensorsTests|QuantizationTests|TokenizerFuzz|ModelsTests"
 
 clean: ## Remove what was built
 	swift package clean

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 SIZE, INNER, EXPERTS, HEADS, KEY_HEADS, HEAD = 2048, 768, 128, 32, 4, 128
 out, source = Path(sys.argv[1]), Path(sys.argv[2])
 layers = int(sys.argv[3]) if len(sys.argv) > 3 else 4
-ids = 151936 * layers // 48
+ids = max(4096, 151936 * layers // 48)  # the tokenizer has 4096
 out.mkdir(parents=True, exist_ok=True)
 config = json.loads((source / "config.json").read_text())
 config |= dict(hidden_size=SIZE, moe_intermediate_size=INNER, intermediate_size=6144, num_local_experts=EXPERTS)

@@ -38,8 +38,8 @@ struct TextOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Tokens of a sequence, for models that continue a text (default: the model's context, at most "
-        + "\(TextOptions.longestDefault)).",
+      "Tokens of the sequences that texts are cut into, for models that continue a text (default: the "
+        + "model's context, at most \(TextOptions.longestDefault)).",
       valueName: "tokens"
     )
   )
@@ -73,7 +73,7 @@ struct TextOptions: ParsableArguments {
   func load(_ file: URL, model: any LanguageModel, folder: URL) throws(InputError) -> [Sample] {
     try Corpus.load(
       file,
-      as: form(model),
+      as: try form(model),
       vocabularySize: model.vocabularySize,
       limit: samples
     ) { () throws(InputError) in
@@ -81,15 +81,34 @@ struct TextOptions: ParsableArguments {
     }
   }
 
-  private func form(_ model: any LanguageModel) -> SampleForm {
+  private func form(_ model: any LanguageModel) throws(InputError) -> SampleForm {
     guard model.continuesInput else { return .corruptedSpans(seed: seed) }
     let length = window ?? max(2, min(model.contextLength, Self.longestDefault))
+    if window != nil {
+      try Self.require(length, "--window", atMost: model.contextLength, "the model's context")
+    }
+    if let stride { try Self.require(stride, "--stride", atMost: length, "the window") }
     return .windows(
       TextWindows(
         length: length,
-        stride: min(length, stride ?? length),
+        stride: stride ?? length,
         endOfText: model.endOfSequence.first
       )
+    )
+  }
+
+  private static func require(
+    _ value: Int,
+    _ option: String,
+    atMost limit: Int,
+    _ meaning: String
+  ) throws(InputError) {
+    guard value > limit else { return }
+    throw InputError(
+      .invalidValue,
+      at: option,
+      expected: "at most \(limit), \(meaning)",
+      found: "\(value)"
     )
   }
 }

@@ -1,7 +1,6 @@
 import CompressedFolder
 import Corpus
 import Diagnostics
-import Foundation
 import Models
 import Quantization
 import Tensors
@@ -35,7 +34,8 @@ public struct Compressor: Sendable {
   /// - Parameters:
   ///   - isSentinel: whether a token id is a sentinel.
   ///   - store: is given each sparse layer once it is compressed, in order.
-  /// - Throws: `InputError` if weights are not finite or ids out of range, and what `store` throws.
+  /// - Throws: `InputError` if weights are not finite, ids out of range, sequences longer than the
+  ///   context, or the model is of a type of the caller's own; and what `store` throws.
   public func run(
     _ samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
@@ -68,7 +68,13 @@ public struct Compressor: Sendable {
     case let model as DecoderModel:
       try requireContext(inputs)
       _ = try run(LayerStack(model, inputs), store)
-    default: preconditionFailure("There are no other models")
+    default:
+      throw InputError(
+        .unsupported,
+        at: "model",
+        expected: "one that ModelLoader loaded",
+        found: "\(type(of: model))"
+      )
     }
   }
 

@@ -1,4 +1,3 @@
-import Corpus
 import Diagnostics
 import Models
 import Tensors

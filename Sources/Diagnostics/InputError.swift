@@ -48,7 +48,7 @@ public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
     self.remedy = remedy
   }
 
-  /// One line: `place: expected …, found … (remedy)`.
+  /// One line: `place: expected …, found …. remedy`.
   public var description: String {
     // Messages of the system may end in a full stop.
     let found = found.hasSuffix(".") ? String(found.dropLast()) : found

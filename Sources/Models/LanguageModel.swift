@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 import Tensors
 
 /// A model that predicts tokens, of any architecture.

@@ -8,7 +8,12 @@ import Tokenization
 
 /// Options of commands that write text.
 struct GenerationOptions: ParsableArguments {
-  @Option(help: "Tokens to write at most.")
+  @Option(
+    help: ArgumentHelp(
+      "Tokens to write at most (default: 64, and 1024 for each answer of a chat).",
+      valueName: "count"
+    )
+  )
   var maxTokens: Int?
 
   @Option(help: "0 always takes the most probable token; higher is more varied.")

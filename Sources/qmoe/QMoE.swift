@@ -11,14 +11,14 @@ struct QMoE: ParsableCommand {
       "Compresses Mixture-of-Experts language models to about one bit per expert weight, and runs "
       + "them from the compressed form.",
     discussion: """
-      Begin with `qmoe demo`, which shows everything on a model that is part of the program.
+      Begin with `qmoe demo`, which shows everything on models that are part of the program.
       MODEL is a Hugging Face checkpoint folder or a folder that qmoe compressed.
       Exit codes: 0 ok, 1 failure, 64 wrong usage.
       """,
     version: "0.1.0",
     subcommands: [
-      Demo.self, Compress.self, Eval.self, Generate.self, Inspect.self, Verify.self, Bench.self,
-      Chat.self, Tokenize.self,
+      Demo.self, Compress.self, Eval.self, Generate.self, Chat.self, Tokenize.self, Inspect.self,
+      Verify.self, Bench.self,
     ]
   )
 

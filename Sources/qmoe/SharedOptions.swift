@@ -38,8 +38,8 @@ struct TextOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Tokens of a sequence, for models that continue a text (default: the model's context, at most "
-        + "\(TextOptions.longestDefault)).",
+      "Tokens of the sequences that texts are cut into, for models that continue a text (default: the "
+        + "model's context, at most \(TextOptions.longestDefault)).",
       valueName: "tokens"
     )
   )
@@ -84,22 +84,31 @@ struct TextOptions: ParsableArguments {
   private func form(_ model: any LanguageModel) throws(InputError) -> SampleForm {
     guard model.continuesInput else { return .corruptedSpans(seed: seed) }
     let length = window ?? max(2, min(model.contextLength, Self.longestDefault))
-    let stride = stride ?? length
-    guard stride <= length else {
-      throw InputError(
-        .invalidValue,
-        at: "--stride",
-        expected: "at most the window, \(length) tokens where --window is not given",
-        found: "\(stride)",
-        remedy: "Tokens between the windows would be left out"
-      )
+    if window != nil {
+      try Self.require(length, "--window", atMost: model.contextLength, "the model's context")
     }
+    if let stride { try Self.require(stride, "--stride", atMost: length, "the window") }
     return .windows(
       TextWindows(
         length: length,
-        stride: stride,
+        stride: stride ?? length,
         endOfText: model.endOfSequence.first
       )
+    )
+  }
+
+  private static func require(
+    _ value: Int,
+    _ option: String,
+    atMost limit: Int,
+    _ meaning: String
+  ) throws(InputError) {
+    guard value > limit else { return }
+    throw InputError(
+      .invalidValue,
+      at: option,
+      expected: "at most \(limit), \(meaning)",
+      found: "\(value)"
     )
   }
 }

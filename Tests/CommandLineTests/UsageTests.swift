@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct UsageTests {
@@ -36,6 +37,17 @@ import Testing
     #expect(result.status == 64)
     #expect(result.output.isEmpty)
     #expect(result.errors.contains("Usage: qmoe"))
+  }
+
+  @Test(arguments: ["--window 2049", "--stride 513", "--window 64 --stride 65"])
+  func windowsFitModelAndEachOther(options: String) throws {
+    let result = try Program.shell(
+      "$qmoe eval \(Fixtures.qwenMini.path) --samples 1 \(options) "
+        + "--data \(Fixtures.text.appending(path: "validation.jsonl").path)"
+    )
+    #expect([1, 64].contains(result.status) && result.output.isEmpty)
+    #expect(result.errors.contains("at most"))
+    #expect(result.errors.contains(options.contains("stride") ? "--stride" : "--window"))
   }
 
   @Test func versionIsTold() throws {

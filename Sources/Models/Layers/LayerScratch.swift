@@ -1,7 +1,7 @@
 import Tensors
 
 /// Room for what a layer computes on its way. Whoever runs layer after layer and token after token
-/// keeps one, so that they allocate nothing.
+/// keeps one, so that matrices of activations are not allocated for each.
 public struct LayerScratch: Sendable {
   /// The input of the layer's next part, normalised, `[tokens, modelSize]`.
   var normed = Matrix()

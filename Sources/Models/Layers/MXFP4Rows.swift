@@ -1,4 +1,3 @@
-import Diagnostics
 import Tensors
 
 /// Rows of 4-bit floats in blocks of 32 with a common power of two as their scale, the format in which

@@ -115,7 +115,8 @@ public struct MixtureOfExperts: Sendable {
 
   /// What all experts together multiply.
   private func multiplications(_ routes: Routes) -> Int {
-    let perToken = experts[0].input.reduce(0) { $0 + $1.rows * $1.columns } * 3 / 2
+    // The output matrix has as many weights as each input matrix.
+    let perToken = experts[0].output.rows * experts[0].output.columns * (experts[0].input.count + 1)
     return perToken * routes.choices.reduce(0) { $0 + $1.count }
   }
 

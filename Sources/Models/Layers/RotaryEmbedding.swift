@@ -2,7 +2,7 @@ import Foundation
 
 /// Rotary position embedding: pairs of a query's or key's components turn by an angle that grows with
 /// the position (Su et al., arXiv:2104.09864, section 3.2.2).
-public struct RotaryEmbedding: Sendable {
+struct RotaryEmbedding: Sendable {
   /// Which components form a pair.
   enum Layout: Sendable {
     /// Component `i` and the one half a head after it.

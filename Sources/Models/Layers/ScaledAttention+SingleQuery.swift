@@ -15,18 +15,15 @@ extension ScaledAttention {
     Self.grow(&scores, to: heads * keys.count)
     scores.withUnsafeMutableBufferPointer { scores in
       guard let scores = scores.baseAddress else { return }
-      let room = Room(scores: scores)
+      let room = Shared(scores)
       let isSmall = heads * keySize * keys.count < Self.smallWork
       let parts = isSmall ? 1 : min(workers.count, heads)
       (isSmall ? Workers(count: 1) : workers).forEachChunk(
         of: heads,
         by: (heads + parts - 1) / parts
-      ) { attend(memory, heads: $0, keys: keys, visibility, scores: room.scores) }
+      ) { attend(memory, heads: $0, keys: keys, visibility, scores: room.value) }
     }
   }
-
-  /// Scores that threads share; each touches those of its own heads.
-  private struct Room: @unchecked Sendable { let scores: UnsafeMutablePointer<Float> }
 
   private func attend(
     _ memory: Memory,

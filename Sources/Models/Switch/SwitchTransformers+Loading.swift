@@ -25,25 +25,14 @@ extension SwitchConfiguration {
   public static func load(_ folder: URL) throws(InputError) -> SwitchConfiguration {
     let path = folder.appending(path: ModelLoader.configurationFile).path
     let json = try MappedFile(path: path).data
-    struct Kind: Decodable { var model_type: String? }
-    let kind: String?
-    do {
-      kind = try JSONDecoder().decode(Kind.self, from: json).model_type
-    } catch {
-      throw InputError(
-        .malformed,
-        at: path,
-        expected: "a JSON object with a model_type",
-        found: error.shortDescription
-      )
-    }
+    let kind = try ConfigurationFields(json, path: path).optionalText("model_type")
     guard kind == modelType else {
       throw InputError(
         .unsupported,
         at: path,
         expected: "model_type '\(modelType)'",
         found: kind.map { "'\($0)'" } ?? "none",
-        remedy: "This version of qmoe runs SwitchTransformers models only"
+        remedy: "ModelLoader loads models of all kinds"
       )
     }
     // Throws for models that another tool, or another version of this one, quantized.

@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 import Tensors
 
 /// A SwitchTransformers model: T5's encoder and decoder with sparse feed-forward layers (Fedus et

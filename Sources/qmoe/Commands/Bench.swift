@@ -9,9 +9,9 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure compressed products against bfloat16 on the paper's shapes.",
     discussion: """
-      Matrices read from memory, both kernels in turn in one run; medians, and the
-      fastest and slowest repetition. Beside the bfloat16 kernel stands what a plain read of the same
-      memory gets. Several tokens are compared with float32 weights and the BLAS too.
+      Matrices read from memory, both kernels in turn in one run; medians, and the fastest and slowest \
+      repetition. Beside the bfloat16 kernel stands what a plain read of the same memory gets. Several \
+      tokens are compared with float32 weights and the BLAS too. Here the default is one thread.
       Example: qmoe bench --threads 1 --tokens 1 --tokens 16
       """
   )

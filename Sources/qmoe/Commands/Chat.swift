@@ -10,8 +10,8 @@ struct Chat: ParsableCommand {
     abstract: "Talk to a chat model in the terminal.",
     discussion: """
       Example: qmoe chat Qwen3-30B-A3B --system "You answer in one sentence." --temperature 0.7
-      A line is a message; a backslash at its end continues it on the next line. Ctrl-C stops an answer,
-      clears the line, or quits on an empty one, as Ctrl-D does. /help tells the commands.
+      A line is a message; a backslash at its end continues it on the next line. Ctrl-C stops an \
+      answer, clears the line, or quits on an empty one, as Ctrl-D does. /help tells the commands.
       Lines that come through a pipe are messages too: qmoe chat Qwen3-30B-A3B < questions.txt
       """
   )

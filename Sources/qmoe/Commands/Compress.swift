@@ -138,6 +138,13 @@ struct Compress: ParsableCommand {
     return options
   }
 
+  /// What the report's reasons mean.
+  private static let fallbackReasons = [
+    "\(GPTQ.Outcome.noTokens)": "no calibration token reached it",
+    "\(GPTQ.Outcome.singularHessian)":
+      "the Hessian of its tokens is singular; try a larger --damping",
+  ]
+
   private func print(_ report: CompressionReport) {
     Console.print(
       "\(report.inputBytes.asBytes) → \(report.outputBytes.asBytes) in "
@@ -155,7 +162,9 @@ struct Compress: ParsableCommand {
           + layer.relativeOutputError.formatted(3)
       )
       for (name, reason) in layer.fallbacks.sorted(by: { $0.key < $1.key }) {
-        Console.print("    \(name) was rounded to nearest: \(reason)")
+        Console.print(
+          "    \(name) was rounded to nearest: \(Self.fallbackReasons[reason] ?? reason)"
+        )
       }
     }
   }

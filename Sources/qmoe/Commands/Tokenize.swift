@@ -60,7 +60,18 @@ struct Tokenize: ParsableCommand {
   private static func texts(in file: URL) throws(InputError) -> [String] {
     let view = try MappedFile(path: file.path).bytes
     let contents = withExtendedLifetime(view) { Data($0.buffer) }
-    guard file.pathExtension == "jsonl" else { return [String(decoding: contents, as: UTF8.self)] }
+    guard file.pathExtension == "jsonl" else {
+      guard let text = String(validating: contents, as: UTF8.self) else {
+        throw InputError(
+          .malformed,
+          at: file.path,
+          expected: "text in UTF-8",
+          found: "other bytes",
+          remedy: "Convert the file to UTF-8"
+        )
+      }
+      return [text]
+    }
     let lines = contents.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     var texts: [String] = []
     for (index, line) in lines.enumerated() where !line.isEmpty {

@@ -9,8 +9,8 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check a model for damage.",
     discussion: """
-      Compares sizes and checksums of all shards with the index, decodes all weights, and checks that
-      configuration, tensors and tokenizer belong together. Exit code 1 if anything is wrong.
+      Compares sizes and checksums of all shards with the index, decodes all weights, and checks \
+      that configuration, tensors and tokenizer belong together. Exit code 1 if anything is wrong.
       Example: qmoe verify switch-base-128-ternary
       """
   )

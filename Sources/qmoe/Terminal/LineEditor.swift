@@ -1,5 +1,4 @@
 import CEdit
-import Diagnostics
 import Foundation
 
 /// Lets a user edit lines on the terminal, with a history that is kept in a file.

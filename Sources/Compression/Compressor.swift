@@ -166,7 +166,7 @@ public struct Compressor: Sendable {
       }
       // The shared expert sees every token: as many of them, spread evenly, as any other may.
       let all = usable.indices.filter { usable[$0] }
-      let step = max(1, all.count / cap)
+      let step = max(1, (all.count + cap - 1) / cap)
       let tokens = stride(from: 0, to: all.count, by: step).map { all[$0] }
       return CalibrationInputs(count: tokens.count) { range in
         let x = norm(states.gather(Array(tokens[range])))

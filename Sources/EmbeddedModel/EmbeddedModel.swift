@@ -21,7 +21,7 @@ public enum EmbeddedModel {
     public static var checkpoint: URL { folder("qwen3moe-mini") }
     /// Ready token ids for validation, `{"input_ids"}` a line, 256 of them.
     public static var validation: URL { folder("text/validation-windows.jsonl") }
-    /// Tokens of the sequences that the model was trained on.
+    /// Tokens of the windows on which the reference values were made; the model does not read further.
     public static let window = 256
     /// The id that stands between two texts.
     public static let endOfText = 4093

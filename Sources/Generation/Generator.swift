@@ -35,9 +35,9 @@ public struct Generator: Sendable {
     public var promptTokensPerSecond: Double {
       secondsPrompt > 0 ? Double(promptTokensRead) / secondsPrompt : 0
     }
-    /// Tokens written per second.
+    /// Tokens written per second, not counting the first, which comes of reading the input.
     public var tokensPerSecond: Double {
-      secondsTokens > 0 ? Double(tokens.count) / secondsTokens : 0
+      secondsTokens > 0 ? Double(max(0, tokens.count - 1)) / secondsTokens : 0
     }
   }
 

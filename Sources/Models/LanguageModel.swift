@@ -46,7 +46,7 @@ public protocol GenerationSession: Sendable {
   /// Tokens that have been read, of the sequence that is written.
   var position: Int { get }
 
-  /// Reads more tokens and gives the logits after the last of them.
+  /// Reads more tokens, one at least, and gives the logits after the last of them.
   ///
   /// - Throws: `InputError` if an id is out of range, or weights are damaged.
   mutating func advance(_ ids: [Int]) throws(InputError) -> [Float]

@@ -43,9 +43,6 @@ struct DemoStory: Sendable {
     var folder: String
     var method: CompressionOptions.Method
     var alphabet: Grid.Alphabet
-
-    /// Rounding to nearest looks at the data for its report only.
-    var samples: Int? { method == .rtn ? 16 : nil }
   }
 
   /// The folder of the form that is GPTQ, ternary.
@@ -55,6 +52,8 @@ struct DemoStory: Sendable {
   let introduction: String
   let checkpoint: URL
   let calibration: URL
+  /// Sequences of it that are used; `nil` for all.
+  let calibrationSamples: Int?
   let validation: URL
   let form: SampleForm
   let recipes: [Recipe]
@@ -77,6 +76,7 @@ struct DemoStory: Sendable {
     introduction: "a trained Qwen3-MoE model, 4 layers of 16 experts, 2 for a token",
     checkpoint: EmbeddedModel.QwenMini.checkpoint,
     calibration: EmbeddedModel.calibrationText,
+    calibrationSamples: 800,
     validation: EmbeddedModel.QwenMini.validation,
     form: .windows(
       TextWindows(
@@ -108,6 +108,7 @@ struct DemoStory: Sendable {
     introduction: "a trained SwitchTransformers model, 4 layers of 16 experts, 1 for a token",
     checkpoint: EmbeddedModel.SwitchMini.checkpoint,
     calibration: EmbeddedModel.SwitchMini.calibration,
+    calibrationSamples: nil,
     validation: EmbeddedModel.SwitchMini.validation,
     form: .corruptedSpans(seed: 0),
     recipes: ternaryRecipes,
@@ -173,6 +174,8 @@ struct DemoStory: Sendable {
     var options = CompressionOptions()
     options.method = recipe.method
     options.grid = Grid(recipe.alphabet)
+    // Rounding to nearest looks at the data for its report only.
+    let limit = recipe.method == .rtn ? 16 : calibrationSamples
     let report = try compress(
       CompressionJob(
         model: checkpoint,
@@ -181,7 +184,7 @@ struct DemoStory: Sendable {
         options: options,
         workers: workers
       ),
-      samples: try samples(calibration, source, limit: recipe.samples),
+      samples: try samples(calibration, source, limit: limit),
       progress: display.handler
     )
     let result = try evaluate(output, workers, display)

@@ -10,6 +10,8 @@ public struct ChatFormat: Sendable {
   /// The special token that ends the model's turn, if there is one; `endOfSequence` of a model need not
   /// name it.
   public let endOfTurn: Int?
+  /// Whether the model answers in a channel of its own, beside the one in which it thinks.
+  public let answersInChannel: Bool
   private let template: ChatTemplate
 
   /// The format of `template`, with the ids of `tokenizer`.
@@ -25,6 +27,12 @@ public struct ChatFormat: Sendable {
       ],
       addsGenerationPrompt: false
     )
+    answersInChannel = text.contains("<|channel|>") && AnswerChannel(tokenizer) != nil
+    if answersInChannel {
+      // What ends a message ends a thought as well.
+      endOfTurn = nil
+      return
+    }
     endOfTurn = text.range(of: answer, options: .backwards).flatMap { range in
       tokenizer.encode(String(text[range.upperBound...]), addingSpecialTokens: false).first
         .flatMap { tokenizer.isSpecial($0) ? $0 : nil }

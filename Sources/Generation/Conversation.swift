@@ -81,7 +81,11 @@ public struct Conversation: Sendable {
     isCancelled: () -> Bool = { false }
   ) throws(InputError) -> Answer {
     let (forgotten, input) = try prompt(for: question, limit: limit)
-    var stream = try TextStream(format.tokenizer, stops: stops)
+    var stream = try TextStream(
+      format.tokenizer,
+      stops: stops,
+      answersInChannel: format.answersInChannel
+    )
     let result = try generator.run(
       input,
       limit: limit,

@@ -16,6 +16,7 @@ public struct TextStream: Sendable {
   /// Stop strings that are single tokens, which the text may not show.
   private let stopTokens: [Int]
   private var hasStopToken = false
+  private var channel: AnswerChannel?
 
   /// A stream of no text yet.
   ///
@@ -23,24 +24,28 @@ public struct TextStream: Sendable {
   ///   - tokenizer: what the tokens are of.
   ///   - stops: texts at whose first occurrence the text ends.
   ///   - skippingSpecialTokens: whether tokens that are no text are left out.
+  ///   - answersInChannel: whether only what the model writes into its channel for answers is text.
   /// - Throws: `InputError` if a stop string is empty.
   public init(
     _ tokenizer: Tokenizer,
     stops: [String] = [],
-    skippingSpecialTokens: Bool = true
+    skippingSpecialTokens: Bool = true,
+    answersInChannel: Bool = false
   ) throws(InputError) {
     guard !stops.contains("") else {
       throw InputError(.invalidValue, at: "stop", expected: "some text", found: "an empty one")
     }
     decoder = StreamDecoder(tokenizer, skippingSpecialTokens: skippingSpecialTokens)
     self.stops = StopStrings(stops)
+    channel = answersInChannel ? AnswerChannel(tokenizer) : nil
     stopTokens = stops.compactMap { tokenizer.id(of: $0) }
   }
 
   /// Adds a token and gives the text that appears with it.
   public mutating func append(_ token: Int) -> String {
     hasStopToken = hasStopToken || stopTokens.contains(token)
-    return isStopped ? "" : show(decoder.append(token))
+    guard !isStopped, channel?.shows(token) ?? true else { return "" }
+    return show(decoder.append(token))
   }
 
   /// Ends the text and gives what was held back.

@@ -48,18 +48,20 @@ struct Generate: ParsableCommand {
     let folder = URL(userPath: model)
     var (generator, tokenizer, model) = try options.load(folder, common)
     generator.promptWindow = promptWindow
+    var (input, answersInChannel) = (tokenizer.encode(prompt), false)
+    if chat {
+      let format = try ChatFormat(ChatTemplate.load(folder: folder), tokenizer)
+      generator.endOfSequence += format.endOfTurn.map { [$0] } ?? []
+      answersInChannel = format.answersInChannel
+      input = try format.prompt(ChatFormat.messages(system: options.system, user: prompt))
+    }
     var stream = try TextStream(
       tokenizer,
       stops: options.stop,
       // Sentinels say which blank is filled in.
-      skippingSpecialTokens: model.continuesInput
+      skippingSpecialTokens: model.continuesInput,
+      answersInChannel: answersInChannel
     )
-    var input = tokenizer.encode(prompt)
-    if chat {
-      let format = try ChatFormat(ChatTemplate.load(folder: folder), tokenizer)
-      generator.endOfSequence += format.endOfTurn.map { [$0] } ?? []
-      input = try format.prompt(ChatFormat.messages(system: options.system, user: prompt))
-    }
     let isShown = !common.json
     let result = try generator.run(
       input,

@@ -40,7 +40,7 @@ let package = Package(
     .target(name: "Plots", dependencies: ["Diagnostics"]),
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
-    .target(name: "LinearAlgebra", dependencies: ["Diagnostics", "Tensors"] + blas),
+    .target(name: "LinearAlgebra", dependencies: blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
     .target(name: "ChatTemplates", dependencies: ["Diagnostics"]),
     .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
@@ -53,20 +53,20 @@ let package = Package(
     ),
     .target(
       name: "CompressedFolder",
-      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization", "CZlib"]
+      dependencies: ["Diagnostics", "Tensors", "TernaryCode", "Quantization"]
     ),
 
     // MARK: - The model, and what is done with it
     .target(
       name: "Models",
       dependencies: [
-        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "TernaryCode", "CompressedFolder",
+        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "CompressedFolder",
       ]
     ),
     .target(
       name: "Compression",
       dependencies: [
-        "Diagnostics", "Tensors", "LinearAlgebra", "Quantization", "TernaryCode",
+        "Diagnostics", "Tensors", "Quantization",
         "CompressedFolder", "Models", "Corpus",
       ]
     ),
@@ -95,7 +95,7 @@ let package = Package(
       name: "qmoe",
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
-        "TernaryCode", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
+        "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
         "KernelBenchmark", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]

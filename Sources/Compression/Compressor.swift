@@ -66,7 +66,13 @@ public struct Compressor: Sendable {
       )
       _ = try run(decoder, store)
     case let model as DecoderModel:
-      try requireContext(inputs)
+      for (index, ids) in inputs.enumerated() {
+        try model.requireContext(
+          for: ids.count,
+          at: "calibration sequence \(index)",
+          remedy: "Cut the sequences shorter"
+        )
+      }
       _ = try run(LayerStack(model, inputs), store)
     default:
       throw InputError(
@@ -74,18 +80,6 @@ public struct Compressor: Sendable {
         at: "model",
         expected: "one that ModelLoader loaded",
         found: "\(type(of: model))"
-      )
-    }
-  }
-
-  private func requireContext(_ inputs: [[Int]]) throws(InputError) {
-    for (index, ids) in inputs.enumerated() where ids.count > model.contextLength {
-      throw InputError(
-        .invalidValue,
-        at: "calibration sequence \(index)",
-        expected: "at most \(model.contextLength) tokens, the model's context",
-        found: "\(ids.count)",
-        remedy: "Cut the sequences shorter"
       )
     }
   }

@@ -32,12 +32,10 @@ public struct Evaluation: Codable, Sendable, Equatable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> Evaluation {
     let start = ContinuousClock.now
-    for (index, sample) in samples.enumerated() where sample.inputIDs.count > model.contextLength {
-      throw InputError(
-        .invalidValue,
+    for (index, sample) in samples.enumerated() {
+      try model.requireContext(
+        for: sample.inputIDs.count,
         at: "sequence \(index + 1) of the data",
-        expected: "at most \(model.contextLength) tokens, the model's context",
-        found: "\(sample.inputIDs.count)",
         remedy: "Cut the sequences shorter, or give text, which is cut into windows"
       )
     }

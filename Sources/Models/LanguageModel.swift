@@ -41,6 +41,26 @@ public protocol LanguageModel: Sendable {
   )
 }
 
+extension LanguageModel {
+  /// Checks that a sequence of `count` tokens fits the model's context.
+  ///
+  /// - Throws: `InputError` naming `place` if it does not.
+  public func requireContext(
+    for count: Int,
+    at place: @autoclosure () -> String,
+    remedy: String
+  ) throws(InputError) {
+    guard count > contextLength else { return }
+    throw InputError(
+      .invalidValue,
+      at: place(),
+      expected: "at most \(contextLength) tokens, the model's context",
+      found: "\(count)",
+      remedy: remedy
+    )
+  }
+}
+
 /// One output in the making.
 public protocol GenerationSession: Sendable {
   /// Tokens that have been read, of the sequence that is written.

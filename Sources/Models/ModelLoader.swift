@@ -35,10 +35,7 @@ public enum ModelLoader {
     let json = try MappedFile(path: path).data
     let fields = try ConfigurationFields(json, path: path)
     let kind = try fields.optionalText("model_type")
-    if kind == SwitchConfiguration.modelType {
-      return try SwitchTransformers.load(folder, execution: execution)
-    }
-    guard let kind, let architecture = decoders[kind] else {
+    guard let kind, kind == SwitchConfiguration.modelType || decoders[kind] != nil else {
       throw InputError(
         .unsupported,
         at: path,
@@ -49,12 +46,22 @@ public enum ModelLoader {
     }
     // Throws for models that another tool, or another version of this one, quantized.
     _ = try QuantizationConfig.read(from: json, path: path)
+    guard let architecture = decoders[kind] else {
+      let configuration = try SwitchConfiguration(json: json, path: path)
+      return try SwitchTransformers(configuration, from: weights(folder, execution))
+    }
     var configuration = try architecture(fields)
     configuration.endOfSequence += try generationEnds(folder, configuration).filter {
       !configuration.endOfSequence.contains($0)
     }
-    let weights = WeightSource(try Checkpoint(folder: folder), execution: execution)
-    return try DecoderModel(configuration, from: weights)
+    return try DecoderModel(configuration, from: weights(folder, execution))
+  }
+
+  private static func weights(
+    _ folder: URL,
+    _ execution: Execution
+  ) throws(InputError) -> WeightSource {
+    WeightSource(try Checkpoint(folder: folder), execution: execution)
   }
 
   /// More ids that end a sequence, which chat models name in `generation_config.json`.

@@ -5,26 +5,6 @@ import Tokenization
 
 /// What Hugging Face's tokenizers and SentencePiece made of hard strings and of whole texts.
 @Suite struct TokenizerGoldenTests {
-  private struct Golden: Decodable {
-    struct Case: Decodable {
-      var text: String
-      var ids: [Int]
-      var ids_without_special: [Int]
-      var decoded: String
-      var spiece_ids: [Int]
-    }
-    struct Corpus: Decodable {
-      var files: [String]
-      var characters: Int
-      var tokens: Int
-      var sha256_of_ids: String
-    }
-    var strings: [Case]
-    var corpus: Corpus
-  }
-
-  private struct Line: Decodable { var text: String }
-
   enum Source: CaseIterable {
     case tokenizerJSON, sentencePiece
 
@@ -38,20 +18,11 @@ import Tokenization
     }
   }
 
-  private func golden() throws -> Golden {
-    let file = Fixtures.folder.appending(path: "switch-mini-16/tokenizer-golden.json")
-    return try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
-  }
+  private func golden() throws -> TokenizerGolden { try TokenizerGolden(of: "switch-mini-16") }
 
   @Test(arguments: Source.allCases)
   func stringsHaveTheReferenceIDs(source: Source) throws {
-    let tokenizer = try source.tokenizer()
-    for string in try golden().strings {
-      #expect(tokenizer.encode(string.text) == string.ids)
-      let plain = tokenizer.encode(string.text, addingSpecialTokens: false)
-      #expect(plain == string.ids_without_special)
-      #expect(try tokenizer.decode(string.ids) == string.decoded)
-    }
+    try golden().expectStrings(source.tokenizer())
   }
 
   /// Without sentinels, a model file gives what SentencePiece itself gives, which knows none.
@@ -65,23 +36,7 @@ import Tokenization
 
   @Test(arguments: Source.allCases)
   func wholeTextsHaveTheReferenceIDs(source: Source) throws {
-    let tokenizer = try source.tokenizer()
-    let corpus = try golden().corpus
-    var digested: [UInt8] = []
-    var (characters, tokens) = (0, 0)
-    for name in corpus.files {
-      let data = try Data(contentsOf: Fixtures.text.appending(path: name))
-      for line in data.split(separator: UInt8(ascii: "\n")) {
-        let text = try JSONDecoder().decode(Line.self, from: line).text
-        let ids = tokenizer.encode(text, addingSpecialTokens: false)
-        characters += text.unicodeScalars.count
-        tokens += ids.count
-        digested += Array((ids.map(String.init).joined(separator: ",") + "\n").utf8)
-      }
-    }
-    #expect(characters == corpus.characters)
-    #expect(tokens == corpus.tokens)
-    #expect(SHA256.hexDigest(of: digested) == corpus.sha256_of_ids)
+    try golden().expectCorpus(source.tokenizer())
   }
 
   @Test func sha256IsThatOfTheStandard() {

@@ -6,9 +6,7 @@ extension DecoderConfiguration {
   init(gptOSS fields: ConfigurationFields) throws(InputError) {
     let experts = try fields.integer("num_local_experts", "num_experts", default: 128)
     var attention = try GroupedQueryAttention.Settings(fields, keyValueHeads: 8, headSize: 64)
-    let hasBias = try fields.flag("attention_bias", default: true)
-    attention.hasInputBias = hasBias
-    attention.hasOutputBias = hasBias
+    try attention.readBiases(fields, default: true)
     attention.hasSinks = true
     var router = try TopKRouter.Settings(fields, experts: experts, chosen: 4, normalises: false)
     router.scoring = .softmaxOfChosen

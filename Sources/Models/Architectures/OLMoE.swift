@@ -5,9 +5,7 @@ extension DecoderConfiguration {
   init(olmoe fields: ConfigurationFields) throws(InputError) {
     let experts = try fields.integer("num_experts", "num_local_experts", default: 64)
     var attention = try GroupedQueryAttention.Settings(fields)
-    let hasBias = try fields.flag("attention_bias", default: false)
-    attention.hasInputBias = hasBias
-    attention.hasOutputBias = hasBias
+    try attention.readBiases(fields, default: false)
     attention.norm = .allHeads
     attention.clip = try fields.optionalPositive("clip_qkv").map { Float($0) }
     let sparse = ExpertSettings(

@@ -5,9 +5,7 @@ extension DecoderConfiguration {
   init(qwen3MoE fields: ConfigurationFields) throws(InputError) {
     let experts = try fields.integer("num_experts", "num_local_experts", default: 128)
     var attention = try GroupedQueryAttention.Settings(fields, keyValueHeads: 4)
-    let hasBias = try fields.flag("attention_bias", default: false)
-    attention.hasInputBias = hasBias
-    attention.hasOutputBias = hasBias
+    try attention.readBiases(fields, default: false)
     attention.norm = .head
     let window =
       try fields.flag("use_sliding_window", default: false) && !fields.isNull("sliding_window")

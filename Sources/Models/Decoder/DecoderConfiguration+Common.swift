@@ -75,6 +75,15 @@ extension GroupedQueryAttention.Settings {
     let size = try fields.integer("hidden_size")
     headSize = try fields.integer("head_dim", default: standardSize ?? size / heads, in: 1...65536)
   }
+
+  /// Whether all four matrices have biases, as `attention_bias` says.
+  mutating func readBiases(
+    _ fields: ConfigurationFields,
+    default standard: Bool
+  ) throws(InputError) {
+    hasInputBias = try fields.flag("attention_bias", default: standard)
+    hasOutputBias = hasInputBias
+  }
 }
 
 extension TopKRouter.Settings {

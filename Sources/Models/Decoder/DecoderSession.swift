@@ -31,16 +31,11 @@ public struct DecoderSession: GenerationSession {
   }
 
   private func requireRoom(for count: Int) throws(InputError) {
-    let limit = model.contextLength
-    guard position + count <= limit else {
-      throw InputError(
-        .invalidValue,
-        at: "the sequence",
-        expected: "at most \(limit) tokens, the model's context",
-        found: "\(position + count)",
-        remedy: "Shorten the prompt, or read only its end"
-      )
-    }
+    try model.requireContext(
+      for: position + count,
+      at: "the sequence",
+      remedy: "Shorten the prompt, or read only its end"
+    )
   }
 
   /// Reads more tokens and gives the states after each of them, `[ids, modelSize]`.

@@ -3,7 +3,7 @@ import Tensors
 
 /// A matrix of 8-bit floats (E4M3: Micikevicius et al., arXiv:2209.05433, section 3) with a scale for each
 /// block of 128 × 128, the format in which DeepSeek-V3 is published (arXiv:2412.19437, section 3.3).
-public struct Float8Rows: Sendable {
+struct Float8Rows: ExpandableRows {
   /// Rows and columns of a block.
   static let blockSize = 128
 

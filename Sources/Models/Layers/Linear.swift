@@ -15,12 +15,8 @@ public struct Linear: Sendable {
   public enum Storage: Sendable {
     /// Numbers as in the checkpoint.
     case plain(TensorView)
-    /// Rows that do not lie one after another in their tensor.
-    case scattered(ScatteredRows)
-    /// 4-bit floats with a scale for each 32 of a row.
-    case mxfp4(MXFP4Rows)
-    /// 8-bit floats with a scale for each block.
-    case float8(Float8Rows)
+    /// Numbers in another form or order, expanded as they are used.
+    case rows(any ExpandableRows)
     /// Codes, decoded as they are used.
     case compressed(CompressedMatrix)
   }
@@ -60,29 +56,11 @@ public struct Linear: Sendable {
     rowOrder = matrix.rowOrder
   }
 
-  /// A matrix whose rows are scattered over a tensor.
-  init(_ rows: ScatteredRows, execution: Execution) {
+  /// A matrix of rows in a form of their own.
+  init(_ rows: some ExpandableRows, execution: Execution) {
     self.execution = execution
     (self.rows, columns) = (rows.count, rows.columns)
-    storage = .scattered(rows)
-    bfloat16 = nil
-    rowOrder = nil
-  }
-
-  /// A matrix of 4-bit floats.
-  init(_ rows: MXFP4Rows, execution: Execution) {
-    self.execution = execution
-    (self.rows, columns) = (rows.count, rows.columns)
-    storage = .mxfp4(rows)
-    bfloat16 = nil
-    rowOrder = nil
-  }
-
-  /// A matrix of 8-bit floats.
-  init(_ rows: Float8Rows, execution: Execution) {
-    self.execution = execution
-    (self.rows, columns) = (rows.count, rows.columns)
-    storage = .float8(rows)
+    storage = .rows(rows)
     bfloat16 = nil
     rowOrder = nil
   }
@@ -193,9 +171,7 @@ public struct Linear: Sendable {
   func expand(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(InputError) {
     switch storage {
     case .plain(let tensor): tensor.expandRows(range, into: out)
-    case .scattered(let rows): rows.expand(range, into: out)
-    case .mxfp4(let rows): rows.expand(range, into: out)
-    case .float8(let rows): rows.expand(range, into: out)
+    case .rows(let rows): rows.expand(range, into: out)
     case .compressed(let matrix): try matrix.expand(range, into: out)
     }
   }

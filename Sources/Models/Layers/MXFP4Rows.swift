@@ -2,7 +2,7 @@ import Tensors
 
 /// Rows of 4-bit floats in blocks of 32 with a common power of two as their scale, the format in which
 /// gpt-oss is published (OCP Microscaling Formats 1.0, section 5.3 and table 1).
-public struct MXFP4Rows: Sendable {
+struct MXFP4Rows: ExpandableRows {
   /// Numbers of a block.
   static let blockSize = 32
 

@@ -4,7 +4,7 @@ import Tensors
 /// Rows of a matrix that do not lie one after another in their tensor: every second one, or the
 /// columns of a matrix that is stored transposed, as checkpoints have them that keep all experts of a
 /// layer in one tensor.
-public struct ScatteredRows: Sendable {
+struct ScatteredRows: ExpandableRows {
   private let tensor: TensorView
   /// The element of the tensor with which the first row begins.
   private let first: Int

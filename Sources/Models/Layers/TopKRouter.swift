@@ -1,6 +1,5 @@
 import Diagnostics
 import Kernels
-import LinearAlgebra
 import Tensors
 
 /// A router that sends each token to the experts with the largest scores.
@@ -84,24 +83,7 @@ struct TopKRouter: Sendable {
   }
 
   private func logits(of x: Matrix) -> Matrix {
-    var logits = Matrix(rows: x.rows, columns: classifier.rows) { out in
-      x.elements.withUnsafeBufferPointer { tokens in
-        classifier.elements.withUnsafeBufferPointer { weights in
-          guard let tokens = tokens.baseAddress, let weights = weights.baseAddress else { return }
-          BLAS.multiply(
-            tokens,
-            tokens: x.rows,
-            columns: x.columns,
-            xStride: x.columns,
-            transposed: weights,
-            rows: classifier.rows,
-            wStride: x.columns,
-            into: out,
-            yStride: classifier.rows
-          )
-        }
-      }
-    }
+    var logits = x.multiplied(byRowsOf: classifier)
     if let bias { logits.addToRows(bias) }
     return logits
   }

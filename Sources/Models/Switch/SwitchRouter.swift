@@ -1,6 +1,5 @@
 import Diagnostics
 import Kernels
-import LinearAlgebra
 import Tensors
 
 /// The router of a sparse Switch layer: each token goes to the one expert that it finds most
@@ -61,33 +60,13 @@ public struct SwitchRouter: Sendable {
     var x = x
     if let round { x.apply(round) }
     // The reference multiplies in float32 at least and rounds the sum once.
-    var result = Matrix(rows: x.rows, columns: classifier.rows) { out in
-      x.elements.withUnsafeBufferPointer { x_ in
-        classifier.elements.withUnsafeBufferPointer { weights in
-          guard let tokens = x_.baseAddress, let weights = weights.baseAddress else { return }
-          BLAS.multiply(
-            tokens,
-            tokens: x.rows,
-            columns: x.columns,
-            xStride: x.columns,
-            transposed: weights,
-            rows: classifier.rows,
-            wStride: x.columns,
-            into: out,
-            yStride: classifier.rows
-          )
-        }
-      }
+    var result = x.multiplied(byRowsOf: classifier)
+    if let bias { result.addToRows(bias) }
+    if let round { result.apply(round) }
+    result.elements.withUnsafeMutableBufferPointer { logits in
       for row in 0..<x.rows {
-        let logits = UnsafeMutableBufferPointer(
-          start: out + row * classifier.rows,
-          count: classifier.rows
-        )
-        for expert in logits.indices {
-          if let bias { logits[expert] += bias[expert] }
-          if let round { logits[expert] = round(logits[expert]) }
-        }
-        KernelSet.active.softmax(logits)
+        let range = row * classifier.rows..<(row + 1) * classifier.rows
+        KernelSet.active.softmax(UnsafeMutableBufferPointer(rebasing: logits[range]))
       }
     }
     if let round { result.apply(round) }

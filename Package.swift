@@ -89,6 +89,13 @@ let package = Package(
       ]
     ),
     .target(
+      name: "Sweeps",
+      dependencies: [
+        "Diagnostics", "Plots", "Tensors", "Quantization", "CompressedFolder", "Models", "Corpus",
+        "Compression", "Evaluation",
+      ]
+    ),
+    .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
@@ -99,7 +106,7 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
         "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
-        "KernelBenchmark", "EmbeddedModel", "ChatTemplates", "CEdit",
+        "KernelBenchmark", "Sweeps", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -140,6 +147,13 @@ let package = Package(
       dependencies: [
         "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
         "Tensors", "Tokenization", "TestSupport",
+      ]
+    ),
+    .testTarget(
+      name: "SweepsTests",
+      dependencies: [
+        "Sweeps", "Compression", "Corpus", "Evaluation", "Models", "Plots", "Tensors",
+        "Diagnostics", "TestSupport",
       ]
     ),
     .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),

@@ -76,7 +76,7 @@ public struct FolderIndex: Codable, Sendable {
 }
 
 /// The 8 hexadecimal digits of a checksum.
-func hexadecimal(_ checksum: UInt32) -> String {
+public func hexadecimal(_ checksum: UInt32) -> String {
   let digits = String(checksum, radix: 16)
   return String(repeating: "0", count: 8 - digits.count) + digits
 }

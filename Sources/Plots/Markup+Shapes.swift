@@ -40,7 +40,9 @@ extension Markup {
       "polyline",
       [
         "points": positions.map { "\($0.x.written),\($0.y.written)" }.joined(separator: " "),
-        "fill": "none", "stroke": color.rawValue, "stroke-width": "2", "stroke-linejoin": "round",
+        "fill": "none", "stroke": color.rawValue, "stroke-width": line == .band ? "10" : "2",
+        "stroke-opacity": line == .band ? "0.2" : "1", "stroke-linejoin": "round",
+        "stroke-linecap": line == .band ? "round" : "butt",
         "stroke-dasharray": line == .dashed ? "6 4" : "none",
       ]
     )

@@ -167,7 +167,9 @@ struct PanelDrawing {
   }
 
   private var lines: [Box] {
-    panel.series.filter { $0.line != nil }.flatMap(stretches).flatMap { stretch in
+    // A band is as wide as what lies on it, and text on it can be read.
+    panel.series.filter { $0.line != nil && $0.line != .band }.flatMap(stretches).flatMap {
+      stretch in
       zip(stretch, stretch.dropFirst()).flatMap { $0.way(to: $1, thickness: 4) }
     }
   }

@@ -84,6 +84,8 @@ public struct Series: Equatable, Sendable {
   /// How points are joined, in their order.
   public enum Line: Sendable {
     case solid, dashed
+    /// Broad and pale, to lie under other lines.
+    case band
   }
 
   /// The name in the panel's legend.

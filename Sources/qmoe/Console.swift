@@ -14,6 +14,11 @@ enum Console {
 
   /// Prints `value` as one JSON object.
   static func print(json value: some Encodable) throws {
+    print(String(decoding: try data(json: value), as: UTF8.self))
+  }
+
+  /// `value` as one JSON object.
+  static func data(json value: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "Infinity",
@@ -21,7 +26,7 @@ enum Console {
       nan: "NaN"
     )
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    return try encoder.encode(value)
   }
 
   private static func write(_ text: String, to handle: FileHandle) {

@@ -16,7 +16,9 @@ final class InterruptCleanup {
   private let sources: [any DispatchSourceSignal]
 
   /// Watches for interrupts until `cancel`.
-  init() {
+  ///
+  /// - Parameter whenKept: what the user is told if something is left of the output.
+  init(whenKept: String = "the output was complete already") {
     sources = Self.signals.map { number in
       // The default action would end the program before the handler runs.
       signal(number, SIG_IGN)
@@ -26,7 +28,7 @@ final class InterruptCleanup {
       )
     }
     for (source, number) in zip(sources, Self.signals) {
-      source.setEventHandler(handler: Self.handler(action, number))
+      source.setEventHandler(handler: Self.handler(action, number, whenKept))
       source.resume()
     }
   }
@@ -34,13 +36,17 @@ final class InterruptCleanup {
   /// Calls `discard` when an interrupt comes.
   func onInterrupt(_ discard: @escaping Discard) { action.discard.withLock { $0 = discard } }
 
-  private static func handler(_ action: Action, _ number: Int32) -> @Sendable () -> Void {
+  private static func handler(
+    _ action: Action,
+    _ number: Int32,
+    _ whenKept: String
+  ) -> @Sendable () -> Void {
     {
       let isGone = action.discard.withLock { $0?() } ?? true
       Console.error(
         isGone
           ? "\nqmoe: interrupted; nothing was written"
-          : "\nqmoe: interrupted; the output was complete already"
+          : "\nqmoe: interrupted; \(whenKept)"
       )
       // The exit code that shells expect of a program that a signal ended.
       _exit(128 + number)

@@ -18,7 +18,7 @@ struct QMoE: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Demo.self, Compress.self, Eval.self, Generate.self, Chat.self, Tokenize.self, Inspect.self,
-      Verify.self, Bench.self,
+      Verify.self, Bench.self, Sweep.self,
     ]
   )
 

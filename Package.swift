@@ -152,8 +152,8 @@ let package = Package(
     .testTarget(
       name: "SweepsTests",
       dependencies: [
-        "Sweeps", "Compression", "Corpus", "Evaluation", "Models", "Plots", "Tensors",
-        "Diagnostics", "TestSupport",
+        "Sweeps", "Compression", "Quantization", "Corpus", "Evaluation", "Models",
+        "Plots", "Tensors", "Diagnostics", "TestSupport",
       ]
     ),
     .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),

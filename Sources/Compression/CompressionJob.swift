@@ -46,6 +46,26 @@ public struct CompressionJob: Sendable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
+    let checkpoint = try Self.checkpoint(of: model, source)
+    for name in checkpoint.names where !name.contains(".experts.") {
+      // Experts are checked as they are compressed.
+      try checkpoint.tensor(name).requireFinite()
+    }
+    do throws(InputError) {
+      return try run(checkpoint, samples, isSentinel, progress, start: start)
+    } catch {
+      output.discard()
+      throw error
+    }
+  }
+
+  /// The checkpoint in `model`, of which `source` was loaded.
+  ///
+  /// - Throws: `InputError` if there is nothing in it to compress.
+  public static func checkpoint(
+    of model: URL,
+    _ source: any LanguageModel
+  ) throws(InputError) -> Checkpoint {
     guard !source.mixtures.isEmpty else {
       throw InputError(
         .unsupported,
@@ -65,16 +85,7 @@ public struct CompressionJob: Sendable {
         remedy: "Give the original checkpoint"
       )
     }
-    for name in checkpoint.names where !name.contains(".experts.") {
-      // Experts are checked as they are compressed.
-      try checkpoint.tensor(name).requireFinite()
-    }
-    do throws(InputError) {
-      return try run(checkpoint, samples, isSentinel, progress, start: start)
-    } catch {
-      output.discard()
-      throw error
-    }
+    return checkpoint
   }
 
   private func run(

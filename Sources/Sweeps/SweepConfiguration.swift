@@ -61,7 +61,7 @@ public struct SweepConfiguration: Sendable {
       "gptq-ternary", "gptq-2", "gptq-3", "gptq-4", "gptq-8", "gptq-2-g64", "gptq-3-g64",
       "gptq-4-g64",
     ],
-    .rd: ["rd-3", "rd-1.5", "rd-0.8", "rd-0.4", "rd-0.2", "rd-0.1", "rd-0.05"],
+    .rd: ["rd-2", "rd-1", "rd-0.5", "rd-0.25", "rd-0.1"],
   ]
 
   /// The configurations that a sweep measures if nothing else is asked for.
@@ -89,5 +89,8 @@ public struct SweepConfiguration: Sendable {
   public struct UnknownName: Error, Equatable {
     /// The name.
     public var name: String
+
+    /// The error for this name.
+    public init(name: String) { self.name = name }
   }
 }

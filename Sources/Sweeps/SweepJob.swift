@@ -97,7 +97,10 @@ public struct SweepJob: Sendable {
     observer: Observer
   ) throws(InputError) -> SweepReport {
     let start = ContinuousClock.now
+    // What is wrong with the model must not be found after its evaluation.
+    _ = try CompressionJob.checkpoint(of: model, source)
     let journal = try openJournal()
+    removeLeftovers()
     let inputs = try SweepInputs(self, progress: observer.progress)
     let original = try measureOriginal(inputs, journal, observer)
     var points: [String: SweepPoint] = [:]
@@ -139,6 +142,13 @@ public struct SweepJob: Sendable {
     return try SweepJournal(folder.appending(path: Self.journalName))
   }
 
+  /// Removes what a killed sweep was measuring. Nobody else does now: the journal is ours.
+  private func removeLeftovers() {
+    for path in [current.path, current.path + ".partial"] {
+      try? FileManager.default.removeItem(atPath: path)
+    }
+  }
+
   private func requireFreeNames(_ configurations: [SweepConfiguration]) throws(InputError) {
     for configuration in configurations {
       let path = folder.appending(path: configuration.name).path
@@ -178,8 +188,6 @@ public struct SweepJob: Sendable {
     _ observer: Observer,
     task: String
   ) throws(InputError) -> SweepPoint {
-    // What a killed sweep left.
-    try? FileManager.default.removeItem(at: current)
     do throws(InputError) {
       let output = try OutputFolder(current)
       observer.willWrite(output)
@@ -210,7 +218,7 @@ public struct SweepJob: Sendable {
         indexChecksum: hexadecimal(checksum(of: index.bytes.buffer))
       )
     } catch {
-      try? FileManager.default.removeItem(at: current)
+      removeLeftovers()
       var error = error
       error.place = "\(configuration.name): \(error.place)"
       throw error

@@ -23,9 +23,7 @@ extension Panel {
     let bits = report.points.map(\.expertBitsPerWeight)
     let loss = report.original.loss
     var line = [bits.min(), bits.max()].compactMap(\.self).map { Point($0, loss) }
-    if let last = line.indices.last {
-      line[last].label = "original model \(String(format: "%.4f", loss))"
-    }
+    if !line.isEmpty { line[0].label = "original model \(String(format: "%.4f", loss))" }
     return Panel(
       title: "Loss over bits per expert weight",
       x: Axis("stored bits per expert weight", scale: .octaves),

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct UsageTests {
   @Test(arguments: [
-    "compress", "eval", "generate", "chat", "inspect", "verify", "bench", "demo", "tokenize",
+    "compress", "eval", "generate", "chat", "inspect", "verify", "bench", "sweep", "demo",
+    "tokenize",
   ])
   func helpIsComplete(command: String) throws {
     let result = try Program.run(command, "--help")

@@ -34,11 +34,12 @@ extension Sweep {
     for point in report.points {
       Console.print(Self.row(point, isOnFront: report.paretoFront.contains(point.name)))
     }
-    Console.print("* None is both smaller and better than these.")
+    Console.print("* No other point is both smaller and better.")
     for reach in report.reaches {
       let percent = "\((100 * reach.relativeIncrease).formatted(0)) % more loss"
       guard let size = reach.sizeRatio, let bits = reach.expertBitsPerWeight else {
-        Console.print("\(percent): beyond these points")
+        let isEasy = report.points.allSatisfy { $0.relativeIncrease <= reach.relativeIncrease }
+        Console.print("\(percent): \(isEasy ? "all points lose less" : "all points lose more")")
         continue
       }
       Console.print(

@@ -59,7 +59,7 @@ struct Sweep: ParsableCommand {
   )
   var points: String?
 
-  @Flag(help: "Keep the compressed folders, in OUT.")
+  @Flag(help: "Keep the compressed folders of the points that are measured, in OUT.")
   var keep = false
 
   @OptionGroup var text: TextOptions

@@ -144,14 +144,39 @@ public final class OutputFolder: Sendable {
   @discardableResult
   public func discard() -> Bool {
     state.withLock { state in
-      guard case .growing(let lock) = state else {
-        if case .complete = state { return false }
-        return true
-      }
+      if case .complete = state { return false }
+      remove(&state)
+      return true
+    }
+  }
+
+  /// Removes the folder, complete or not. Once this returns nothing is left of it, whoever else
+  /// removes it at the same time.
+  public func remove() { state.withLock { remove(&$0) } }
+
+  private func remove(_ state: inout State) {
+    switch state {
+    case .growing(let lock):
       try? FileManager.default.removeItem(at: partial)
       close(lock)
+    case .complete: try? FileManager.default.removeItem(at: url)
+    case .discarded: return
+    }
+    state = .discarded
+  }
+
+  /// Gives the folder, which is complete, another name in the same file system. It is out of reach of
+  /// `remove` then.
+  ///
+  /// - Throws: `InputError` if it was discarded, or the system refuses.
+  public func move(to url: URL) throws(InputError) {
+    try state.withLock { (state) throws(InputError) in
+      guard case .complete = state else { throw discarded }
+      guard !Self.exists(url.path), rename(self.url.path, url.path) == 0 else {
+        throw .system(errno == 0 ? EEXIST : errno, writing: url.path)
+      }
       state = .discarded
-      return true
+      try synchronizeFolder(of: url.path)
     }
   }
 }

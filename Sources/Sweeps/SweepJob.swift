@@ -66,7 +66,8 @@ public struct SweepJob: Sendable {
   public struct Observer {
     /// How far it is.
     public var progress: ProgressReport.Handler
-    /// Is given each compressed folder before anything is written.
+    /// Is given each compressed folder before anything is written. It must be removed when the program
+    /// ends before its time.
     public var willWrite: (OutputFolder) -> Void
     /// Is given each point that was measured, how many are left, and how many seconds they will take if
     /// they take as long as those before.
@@ -116,9 +117,12 @@ public struct SweepJob: Sendable {
     let measuring = ContinuousClock.now
     for (index, configuration) in missing.enumerated() {
       let task = "point \(known + index + 1) of \(configurations.count), \(configuration.name)"
-      let point = try measure(configuration, original, observer, task: task)
+      let output = try OutputFolder(current)
+      defer { output.remove() }
+      observer.willWrite(output)
+      let point = try measure(configuration, output, original, observer, task: task)
       try journal.store(point, as: inputs.key(configuration))
-      try finishFolder(of: configuration)
+      if keepsFolders { try output.move(to: folder.appending(path: configuration.name)) }
       points[configuration.name] = point
       let left = missing.count - index - 1
       let seconds = (ContinuousClock.now - measuring) / .seconds(1)
@@ -184,13 +188,12 @@ public struct SweepJob: Sendable {
 
   private func measure(
     _ configuration: SweepConfiguration,
+    _ output: OutputFolder,
     _ original: SweepOriginal,
     _ observer: Observer,
     task: String
   ) throws(InputError) -> SweepPoint {
     do throws(InputError) {
-      let output = try OutputFolder(current)
-      observer.willWrite(output)
       resetPeakMemory()
       let report = try compress(
         CompressionJob(
@@ -204,12 +207,12 @@ public struct SweepJob: Sendable {
         observer.progress(of: task)
       )
       let evaluation = try Evaluation.run(
-        ModelLoader.load(current),
+        ModelLoader.load(output.url),
         on: validation,
         workers: workers,
         progress: observer.progress(of: task)
       )
-      let index = try MappedFile(path: current.appending(path: Checkpoint.indexFile).path)
+      let index = try MappedFile(path: output.url.appending(path: Checkpoint.indexFile).path)
       return SweepPoint(
         configuration,
         report,
@@ -218,23 +221,9 @@ public struct SweepJob: Sendable {
         indexChecksum: hexadecimal(checksum(of: index.bytes.buffer))
       )
     } catch {
-      removeLeftovers()
       var error = error
       error.place = "\(configuration.name): \(error.place)"
       throw error
-    }
-  }
-
-  private func finishFolder(of configuration: SweepConfiguration) throws(InputError) {
-    let final = folder.appending(path: configuration.name)
-    do {
-      if keepsFolders {
-        try FileManager.default.moveItem(at: current, to: final)
-      } else {
-        try FileManager.default.removeItem(at: current)
-      }
-    } catch {
-      throw .unwritable(keepsFolders ? final.path : current.path, error)
     }
   }
 }

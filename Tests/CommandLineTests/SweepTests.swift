@@ -68,6 +68,20 @@ import Testing
     #expect(result.errors.contains("warning: 100 % of the validation text"))
   }
 
+  /// Its sequences are too short to be told from what is the same by chance.
+  @Test func calibratingOnTheSameFileIsTold() throws {
+    let model = try model()
+    let file = model.data.path
+    let link = model.path("link.jsonl")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+    let result = try Program.shell(
+      "$qmoe sweep \(model.checkpoint.path) --out \(model.path("out")) --points rtn-2 "
+        + "--data \(file) --calibration \(link)"
+    )
+    #expect(result.status == 0)
+    #expect(result.errors.contains("warning: the validation data is in the calibration text too"))
+  }
+
   @Test(arguments: [
     "", "--data x --points", "--data x --points gptq-5", "--data x --points rtn,,gptq",
     "--data x --points rd-x", "--data x --samples 0", "--data x y",

@@ -12,13 +12,23 @@ extension Sweep {
 
   /// What is told when validation data was calibrated on.
   func warnOfOverlap(_ share: Double) {
-    // Less happens by chance: proverbs, genealogies, licences.
-    guard share > 0.05 else { return }
+    let common: String
+    if share > 0.05 {
+      // Less happens by chance: proverbs, genealogies, licences.
+      common = "\((100 * share).formatted(0)) % of the validation text"
+    } else if calibration.map(Self.file) == Self.file(data) {
+      // Its sequences are too short to be looked for.
+      common = "the validation data"
+    } else {
+      return
+    }
     Console.error(
-      "qmoe: warning: \((100 * share).formatted(0)) % of the validation text is in the calibration "
-        + "text too; losses will look better than they are"
+      "qmoe: warning: \(common) is in the calibration text too; losses will look better than they are"
     )
   }
+
+  /// The file at `path`, whatever links lead to it.
+  private static func file(_ path: String) -> URL { URL(userPath: path).resolvingSymlinksInPath() }
 
   /// The report as a table, and what follows from it.
   func print(_ report: SweepReport) {

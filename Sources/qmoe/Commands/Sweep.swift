@@ -98,7 +98,7 @@ struct Sweep: ParsableCommand {
         willWrite: { output in
           interrupts.onInterrupt {
             // A complete one was still to be measured.
-            if !output.discard() { try? FileManager.default.removeItem(at: output.url) }
+            output.remove()
             return false
           }
         },

@@ -36,25 +36,33 @@ final class InterruptCleanup {
   /// Calls `discard` when an interrupt comes.
   func onInterrupt(_ discard: @escaping Discard) { action.discard.withLock { $0 = discard } }
 
+  /// Removes `folder`, in which files may still come and go.
+  static func remove(_ folder: URL) {
+    for _ in 0..<100 where FileManager.default.fileExists(atPath: folder.path) {
+      try? FileManager.default.removeItem(at: folder)
+    }
+  }
+
   private static func handler(
     _ action: Action,
     _ number: Int32,
     _ whenKept: String
   ) -> @Sendable () -> Void {
     {
-      let isGone = action.discard.withLock { $0?() } ?? true
-      Console.error(
-        isGone
-          ? "\nqmoe: interrupted; nothing was written"
-          : "\nqmoe: interrupted; \(whenKept)"
-      )
-      // The exit code that shells expect of a program that a signal ended.
-      _exit(128 + number)
+      // The lock is never given back, so that `cancel` waits for the end of the program.
+      action.discard.withLock { discard in
+        let isGone = discard?() ?? true
+        Console.error("\nqmoe: interrupted; \(isGone ? "nothing was written" : whenKept)")
+        // The exit code that shells expect of a program that a signal ended.
+        _exit(128 + number)
+      }
     }
   }
 
-  /// Stops watching.
+  /// Stops watching. Work that fails since its output is being discarded must come by here before it
+  /// reports that: the interrupt then ends the program, not the failure.
   func cancel() {
+    action.discard.withLock { _ in }
     for source in sources { source.cancel() }
     for number in Self.signals { signal(number, SIG_DFL) }
   }

@@ -87,6 +87,7 @@ struct Sweep: ParsableCommand {
     let folder = URL(userPath: out ?? model.standardizedFileURL.lastPathComponent + "-sweep")
     let interrupts = InterruptCleanup(whenKept: "what has been measured is kept")
     interrupts.onInterrupt { false }
+    defer { interrupts.cancel() }
     let display = ProgressDisplay()
     let job = try job(model, writing: folder)
     warnOfOverlap(job.overlap)
@@ -98,7 +99,7 @@ struct Sweep: ParsableCommand {
         willWrite: { output in
           interrupts.onInterrupt {
             // A complete one was still to be measured.
-            if !output.discard() { try? FileManager.default.removeItem(at: output.url) }
+            if !output.discard() { InterruptCleanup.remove(output.url) }
             return false
           }
         },
@@ -108,7 +109,6 @@ struct Sweep: ParsableCommand {
         }
       )
     )
-    interrupts.cancel()
     display.finish()
     let plotURL = folder.appending(path: "plot.svg")
     try (plotFile ?? PlotFile(plotURL)).write(

@@ -30,10 +30,7 @@ struct Demo: ParsableCommand {
       .appending(path: "qmoe-demo-\(ProcessInfo.processInfo.processIdentifier)")
     let interrupts = InterruptCleanup()
     interrupts.onInterrupt {
-      // Files may still come into being while it is removed.
-      for _ in 0..<100 where FileManager.default.fileExists(atPath: folder.path) {
-        try? FileManager.default.removeItem(at: folder)
-      }
+      InterruptCleanup.remove(folder)
       return true
     }
     defer {

@@ -66,9 +66,8 @@ public struct SweepJob: Sendable {
   public struct Observer {
     /// How far it is.
     public var progress: ProgressReport.Handler
-    /// Is given each compressed folder before anything is written. It must be removed when the program
-    /// ends before its time.
-    public var willWrite: (OutputFolder) -> Void
+    /// Begins each compressed folder; it must be removed if the program ends before its time.
+    public var makeFolder: (URL) throws(InputError) -> OutputFolder
     /// Is given each point that was measured, how many are left, and how many seconds they will take if
     /// they take as long as those before.
     public var didMeasure: (SweepPoint, _ left: Int, _ seconds: Double) -> Void
@@ -76,11 +75,11 @@ public struct SweepJob: Sendable {
     /// An observer of these parts; see the properties.
     public init(
       progress: @escaping ProgressReport.Handler,
-      willWrite: @escaping (OutputFolder) -> Void = { _ in },
+      makeFolder: @escaping (URL) throws(InputError) -> OutputFolder = OutputFolder.init,
       didMeasure: @escaping (SweepPoint, Int, Double) -> Void = { _, _, _ in }
     ) {
       self.progress = progress
-      self.willWrite = willWrite
+      self.makeFolder = makeFolder
       self.didMeasure = didMeasure
     }
   }
@@ -117,9 +116,8 @@ public struct SweepJob: Sendable {
     let measuring = ContinuousClock.now
     for (index, configuration) in missing.enumerated() {
       let task = "point \(known + index + 1) of \(configurations.count), \(configuration.name)"
-      let output = try OutputFolder(current)
+      let output = try observer.makeFolder(current)
       defer { output.remove() }
-      observer.willWrite(output)
       let point = try measure(configuration, output, original, observer, task: task)
       try journal.store(point, as: inputs.key(configuration))
       if keepsFolders { try output.move(to: folder.appending(path: configuration.name)) }

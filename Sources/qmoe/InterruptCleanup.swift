@@ -1,3 +1,4 @@
+import Diagnostics
 import Dispatch
 import Foundation
 import Synchronization
@@ -36,25 +37,40 @@ final class InterruptCleanup {
   /// Calls `discard` when an interrupt comes.
   func onInterrupt(_ discard: @escaping Discard) { action.discard.withLock { $0 = discard } }
 
+  /// What `make` makes, which it returns with what an interrupt must do about it. No interrupt comes
+  /// in between.
+  ///
+  /// - Throws: what `make` throws.
+  func making<T: Sendable>(
+    _ make: () throws(InputError) -> (T, Discard)
+  ) throws(InputError) -> T {
+    try action.discard.withLock { (discard) throws(InputError) in
+      let made: T
+      (made, discard) = try make()
+      return made
+    }
+  }
+
   private static func handler(
     _ action: Action,
     _ number: Int32,
     _ whenKept: String
   ) -> @Sendable () -> Void {
     {
-      let isGone = action.discard.withLock { $0?() } ?? true
-      Console.error(
-        isGone
-          ? "\nqmoe: interrupted; nothing was written"
-          : "\nqmoe: interrupted; \(whenKept)"
-      )
-      // The exit code that shells expect of a program that a signal ended.
-      _exit(128 + number)
+      // The lock is never given back, so that `cancel` waits for the end of the program.
+      action.discard.withLock { discard in
+        let isGone = discard?() ?? true
+        Console.error("\nqmoe: interrupted; \(isGone ? "nothing was written" : whenKept)")
+        // The exit code that shells expect of a program that a signal ended.
+        _exit(128 + number)
+      }
     }
   }
 
-  /// Stops watching.
+  /// Stops watching. Work that fails since its output is being discarded must come by here before it
+  /// reports that: the interrupt then ends the program, not the failure.
   func cancel() {
+    action.discard.withLock { _ in }
     for source in sources { source.cancel() }
     for number in Self.signals { signal(number, SIG_DFL) }
   }

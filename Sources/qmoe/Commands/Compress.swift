@@ -108,6 +108,7 @@ struct Compress: ParsableCommand {
     let folder = URL(userPath: model)
     // First of all: what is wrong with the output must not be found after hours of work.
     let interrupts = InterruptCleanup()
+    defer { interrupts.cancel() }
     let output = try OutputFolder(URL(userPath: output))
     interrupts.onInterrupt { output.discard() }
     defer { output.discard() }

@@ -87,6 +87,7 @@ struct Sweep: ParsableCommand {
     let folder = URL(userPath: out ?? model.standardizedFileURL.lastPathComponent + "-sweep")
     let interrupts = InterruptCleanup(whenKept: "what has been measured is kept")
     interrupts.onInterrupt { false }
+    defer { interrupts.cancel() }
     let display = ProgressDisplay()
     let job = try job(model, writing: folder)
     warnOfOverlap(job.overlap)
@@ -95,11 +96,16 @@ struct Sweep: ParsableCommand {
       try configurations,
       observer: SweepJob.Observer(
         progress: display.handler,
-        willWrite: { output in
-          interrupts.onInterrupt {
-            // A complete one was still to be measured.
-            output.remove()
-            return false
+        makeFolder: { (url) throws(InputError) in
+          try interrupts.making { () throws(InputError) in
+            let output = try OutputFolder(url)
+            return (
+              output,
+              {
+                output.remove()
+                return false
+              }
+            )
           }
         },
         didMeasure: { point, left, seconds in
@@ -108,7 +114,6 @@ struct Sweep: ParsableCommand {
         }
       )
     )
-    interrupts.cancel()
     display.finish()
     let plotURL = folder.appending(path: "plot.svg")
     try (plotFile ?? PlotFile(plotURL)).write(

@@ -46,7 +46,10 @@ let package = Package(
     .target(name: "Corpus", dependencies: ["Diagnostics", "Tensors", "Tokenization"]),
 
     // MARK: - Compressed weights
-    .target(name: "Quantization", dependencies: ["Diagnostics", "Tensors", "LinearAlgebra"]),
+    .target(
+      name: "Quantization",
+      dependencies: ["Diagnostics", "Tensors", "Kernels", "LinearAlgebra"]
+    ),
     .target(
       name: "TernaryCode",
       dependencies: ["Diagnostics", "Tensors", "Kernels", "Quantization", "CKernels"]

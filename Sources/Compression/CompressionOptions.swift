@@ -6,6 +6,8 @@ public struct CompressionOptions: Sendable {
   public enum Method: String, Sendable, CaseIterable {
     /// With error feedback under the calibration tokens' Hessian.
     case gptq
+    /// With error feedback, output error weighed against bits.
+    case rd
     /// Each weight on its own.
     case rtn
   }
@@ -16,6 +18,8 @@ public struct CompressionOptions: Sendable {
   public var grid = Grid(.ternary)
   /// The algorithm's own settings.
   public var gptq = GPTQ()
+  /// The settings of `rd`, which shares none with `gptq`, and whose grid is always ternary.
+  public var rateDistortion = RateDistortion()
   /// Whether an expert's second matrix is calibrated on what the first gives once it is compressed.
   public var isTrulySequential = false
   /// Whether sentinels in the encoder's input, and decoder positions that predict one, are left out

@@ -60,16 +60,17 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    var inputHessian = Hessian(size: expert.input[0].columns)
-    var innerHessian = Hessian(size: expert.output.columns)
+    var inputs = InputStatistics(size: expert.input[0].columns, options)
+    var inner = InputStatistics(size: expert.output.columns, options)
     try calibration.forEachBatch { (states, weights) throws(InputError) in
-      add(states, weights, to: &inputHessian)
+      inputs.add(states, weights)
       // Both from the same pass, before any matrix is changed.
-      if !options.isTrulySequential { add(try expert.inner(states), weights, to: &innerHessian) }
+      if !options.isTrulySequential { inner.add(try expert.inner(states), weights) }
     }
+    let quantizer = inputs.quantizer
     var quantized: [Quantized] = []
     for (linear, name) in zip(expert.input, expert.names) {
-      quantized.append(try quantize(linear, name: name, hessian: inputHessian))
+      quantized.append(try quantize(linear, name: name, quantizer))
     }
     if options.isTrulySequential {
       // What the compressed input matrices give.
@@ -78,15 +79,11 @@ struct ExpertCompressor: Sendable {
         compressed.input[index] = try Linear(EncodedMatrix(part.matrix).matrix(place: part.name))
       }
       try calibration.forEachBatch { (states, weights) throws(InputError) in
-        add(try compressed.inner(states), weights, to: &innerHessian)
+        inner.add(try compressed.inner(states), weights)
       }
     }
-    let output = try quantize(
-      expert.output,
-      name: expert.names[expert.input.count],
-      hessian: innerHessian
-    )
-    quantized.append(output)
+    let outputName = expert.names[expert.input.count]
+    quantized.append(try quantize(expert.output, name: outputName, inner.quantizer))
     if expert.canReorderNeurons { reorderNeurons(&quantized) }
 
     var result = Result(parts: [], expert: expert)
@@ -100,14 +97,6 @@ struct ExpertCompressor: Sendable {
       }
     }
     return result
-  }
-
-  /// Adds `inputs` to a Hessian, each as it is or, if that is wanted, times its weight.
-  private func add(_ inputs: Matrix, _ weights: [Float], to hessian: inout Hessian) {
-    guard options.weightsTokens else { return hessian.add(inputs) }
-    var inputs = inputs
-    inputs.multiplyRows(by: weights)
-    hessian.add(inputs)
   }
 
   /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,
@@ -131,8 +120,8 @@ struct ExpertCompressor: Sendable {
     parts[parts.count - 1].matrix = output.reorderingColumns(order)
   }
 
-  private func quantize(_ linear: Linear, name: String, hessian: Hessian) throws(InputError)
-    -> Quantized
+  private func quantize(_ linear: Linear, name: String, _ quantizer: MatrixQuantizer)
+    throws(InputError) -> Quantized
   {
     let weights = try linear.matrix()
     if let index = weights.elements.firstIndex(where: { !$0.isFinite }) {
@@ -144,13 +133,9 @@ struct ExpertCompressor: Sendable {
         remedy: "The checkpoint is damaged or was saved from a diverged training run"
       )
     }
-    var (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
-      switch options.method {
-      case .gptq: options.gptq.quantize(weights, hessian: hessian, grid: options.grid)
-      case .rtn: (roundToNearest(weights, grid: options.grid), .gptq)
-      }
-    if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite })
-    {
+    let result = quantizer(weights)
+    let levels = result.matrix.levels.lazy.flatMap { [$0.low, $0.high] }
+    if let level = levels.first(where: { !$0.isFinite }) {
       throw InputError(
         .invalidValue,
         at: "tensor '\(name)'",
@@ -159,14 +144,12 @@ struct ExpertCompressor: Sendable {
         remedy: "The checkpoint is damaged or was saved from a diverged training run"
       )
     }
-    if options.grid.alphabet == .ternary { matrix = matrix.roundingLevels() }
-    let dequantized = matrix.dequantized()
     return Quantized(
       name: name,
-      matrix: matrix,
-      zeros: dequantized.elements.count { $0 == 0 },
-      relativeOutputError: hessian.relativeOutputError(of: dequantized, weights: weights),
-      outcome: outcome
+      matrix: result.matrix,
+      zeros: result.matrix.dequantized().elements.count { $0 == 0 },
+      relativeOutputError: result.relativeOutputError,
+      outcome: result.outcome
     )
   }
 

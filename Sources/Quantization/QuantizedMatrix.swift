@@ -13,7 +13,7 @@ public struct QuantizedMatrix: Sendable, Equatable {
   /// Row-major, `[rows, groups]`.
   public var levels: [Levels]
   /// How the levels are stored, once they are rounded for that.
-  public private(set) var levelCode: LevelCode?
+  public internal(set) var levelCode: LevelCode?
 
   /// A matrix of symbols 0 whose levels are yet to be set.
   init(rows: Int, columns: Int, grid: Grid) {

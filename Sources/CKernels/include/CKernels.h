@@ -7,4 +7,5 @@
 #include "elementwise.h"
 #include "kernels.h"
 #include "pause.h"
+#include "rounding.h"
 #include "ternary.h"

@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "dense.h"
 #include "elementwise.h"
+#include "rounding.h"
 #include "ternary.h"
 
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
   qmoe_gate_silu *gate_silu;
   qmoe_attention_scores *attention_scores;
   qmoe_attention_values *attention_values;
+  qmoe_round_columns *round_columns;
 } qmoe_kernels;
 
 // The kernels of the given name, "scalar", "avx2", "avx512" or "neon"; NULL if there are none of that name

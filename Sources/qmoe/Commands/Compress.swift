@@ -44,7 +44,7 @@ struct Compress: ParsableCommand {
   @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "out"))
   var output: String
 
-  @Option(help: "How weights are rounded: gptq or rtn.")
+  @Option(help: "How weights are rounded: gptq, rd or rtn.")
   var method = CompressionOptions.Method.gptq
 
   @Option(help: "ternary, 2, 3, 4 or 8.")
@@ -67,8 +67,11 @@ struct Compress: ParsableCommand {
   @Flag(help: "Grids that lie symmetrically around 0.")
   var symmetric = false
 
-  @Option(help: "Fraction of the Hessian's mean diagonal added to it.")
-  var damping = 0.1
+  @Option(help: "Fraction of the Hessian's mean diagonal added to it (default: 0.1; for rd 0.01).")
+  var damping: Double?
+
+  @Option(help: "With rd: what a bit costs in squared error; larger makes smaller (default: 0.5).")
+  var lambda: Double?
 
   @Flag(help: "Round columns in the order of their activations' size.")
   var activationOrder = false
@@ -89,8 +92,15 @@ struct Compress: ParsableCommand {
 
   func validate() throws {
     if let groupSize, groupSize < 1 { throw ValidationError("--group-size must be at least 1.") }
-    if !(damping >= 0 && damping.isFinite) {
+    if let damping, !(damping >= 0 && damping.isFinite) {
       throw ValidationError("--damping must be 0 or larger.")
+    }
+    if let lambda, !(0...1000).contains(lambda) {
+      throw ValidationError("--lambda must be between 0 and 1000.")
+    }
+    if lambda != nil && method != .rd { throw ValidationError("--lambda belongs to --method rd.") }
+    if method == .rd && (bits != .ternary || groupSize != nil || activationOrder) {
+      throw ValidationError("--method rd is ternary, with a level per row, in the columns' order.")
     }
   }
 
@@ -128,8 +138,16 @@ struct Compress: ParsableCommand {
   private var options: CompressionOptions {
     var options = CompressionOptions()
     options.method = method
-    options.grid = Grid(bits.alphabet, isSymmetric: symmetric, groupSize: groupSize)
-    options.gptq.damping = damping
+    options.grid = Grid(
+      bits.alphabet,
+      isSymmetric: symmetric || method == .rd,
+      groupSize: groupSize
+    )
+    if let damping {
+      options.gptq.damping = damping
+      options.rateDistortion.damping = damping
+    }
+    if let lambda { options.rateDistortion.lambda = lambda }
     options.gptq.ordersByActivation = activationOrder
     options.isTrulySequential = trueSequential
     options.weightsTokens = weightTokens

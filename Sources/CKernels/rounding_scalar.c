@@ -1,0 +1,3 @@
+#define NAME(f) f##_scalar
+#define TARGET
+#include "rounding.h"

@@ -1,0 +1,77 @@
+import LinearAlgebra
+import Tensors
+
+/// What a rounding error in one column of a matrix is worth, and how it is made up for in the columns
+/// after it. Made once for all matrices with the same inputs.
+///
+/// With `U` the upper Cholesky factor of the damped Hessian's inverse (GPTQ, arXiv:2210.17323, section
+/// 3.3), a pass over the columns finds `E` with `W − Q = E·U`. So `⟨W − Q, W − Q⟩ = |E|²` in the damped
+/// Hessian's norm, and other products of that kind likewise, without a product with the Hessian.
+public struct ErrorFeedback: Sendable {
+  /// Columns of the matrices.
+  public let size: Int
+  /// How the matrices with these inputs come to be quantized.
+  public let outcome: GPTQ.Outcome
+  /// Mean of the inputs, `[size]`.
+  let mean: [Double]
+  /// `−Uᵀ` without its diagonal, row-major: what errors add to the weights of a later column. `U` is
+  /// scaled such that the mean of its squared diagonal is 1.
+  let factors: [Float]
+  /// `1 / U[i, i]`.
+  let errorScales: [Float]
+  /// `U[i, i]²`: the squared error of a weight in column `i` that costs as much as one of 1 in the mean.
+  let prices: [Float]
+  /// What damping added to the Hessian's diagonal, in the scale of `U`.
+  let damp: Double
+
+  /// The feedback for inputs of the given covariance.
+  ///
+  /// Where no token counts, or the damped covariance is singular, the columns do not know of each
+  /// other and all are worth the same; `outcome` says so.
+  ///
+  /// - Parameter damping: fraction of the mean of the covariance's diagonal that is added to it.
+  public init(_ covariance: Covariance, damping: Double) {
+    var h = covariance.matrix
+    let size = covariance.size
+    let meanDiagonal = (0..<size).reduce(0.0) { $0 + h[$1 * size + $1] } / Double(size)
+    let damp = damping * meanDiagonal
+    for index in 0..<size { h[index * size + index] += damp }
+    if meanDiagonal > 0, let factor = Cholesky.inverseFactor(of: h, size: size) {
+      self.init(factor, damp: damp, covariance)
+    } else {
+      self.init(
+        withoutFeedback: covariance,
+        covariance.tokens == 0 ? .noTokens : .singularHessian
+      )
+    }
+  }
+
+  private init(_ factor: [Double], damp: Double, _ covariance: Covariance) {
+    size = covariance.size
+    outcome = .gptq
+    mean = covariance.mean
+    let diagonal = (0..<covariance.size).map { factor[$0 * covariance.size + $0] }
+    let square = diagonal.reduce(0) { $0 + $1 * $1 } / Double(covariance.size)
+    let scale = 1 / square.squareRoot()
+    errorScales = diagonal.map { Float(1 / ($0 * scale)) }
+    prices = diagonal.map { Float($0 * $0 / square) }
+    self.damp = damp * square
+    var factors = [Float](repeating: 0, count: factor.count)
+    for row in 0..<size {
+      for column in row + 1..<max(row + 1, size) {
+        factors[column * size + row] = Float(-factor[row * size + column] * scale)
+      }
+    }
+    self.factors = factors
+  }
+
+  private init(withoutFeedback covariance: Covariance, _ outcome: GPTQ.Outcome) {
+    size = covariance.size
+    self.outcome = outcome
+    mean = covariance.mean
+    factors = Array(repeating: 0, count: size * size)
+    errorScales = Array(repeating: 1, count: size)
+    prices = errorScales
+    damp = 0
+  }
+}

@@ -31,6 +31,16 @@ public struct EncodedMatrix: Sendable {
         rows: matrix.rows,
         columns: matrix.columns
       )
+      guard (matrix.levelCode ?? LevelCode(covering: [])).doubled(encoded.planes.count - 1) != nil
+      else {
+        throw InputError(
+          .unsupported,
+          at: "a matrix of \(matrix.rows) × \(matrix.columns) weights",
+          expected: "weights of magnitudes from 1e-37 to 1e38",
+          found: "others",
+          remedy: "The checkpoint is damaged or was saved from a diverged training run"
+        )
+      }
       codes = encoded.planes.map(\.codes)
       tileLengths = encoded.planes.map(\.tileLengths)
       order = encoded.order

@@ -38,13 +38,7 @@ public struct LevelCode: Sendable, Equatable {
       self = LevelCode(smallest: Float(1).bitPattern, largest: Float(1).bitPattern)
       return
     }
-    // Numbers below the least normal one cannot be doubled by adding to their bits, and make no
-    // difference either.
-    let least = Self.bitsOfDoubling + Self.largestCode
-    self.init(
-      smallest: max(low, high - min(high, Self.bitsOfRange), least),
-      largest: max(high, least)
-    )
+    self.init(smallest: max(low, high - min(high, Self.bitsOfRange)), largest: high)
   }
 
   /// The largest magnitude is met exactly.

@@ -91,7 +91,7 @@ import Testing
     #expect(encoded.order.count == 300 && encoded.layout.isReordered)
     _ = try write([[("w", encoded)]])
     let matrix = try read("w", 300, 1300)
-    #expect(try Linear(matrix).matrix().elements == quantized.dequantized().elements)
+    #expect(try isSame(Linear(matrix).matrix(), quantized.dequantized()))
     try checkProducts(matrix, quantized)
   }
 
@@ -107,7 +107,7 @@ import Testing
     #expect(encoded.levels.count == (largest > 0 ? rows : 0) && encoded.bias.count == rows)
     _ = try write([[("a.w", encoded)]])
     let matrix = try read("a.w", rows, columns)
-    #expect(try Linear(matrix).matrix().elements == quantized.dequantized().elements)
+    #expect(try isSame(Linear(matrix).matrix(), quantized.dequantized()))
     #expect(matrix.bias == quantized.bias)
     let counts = quantized.symbolCounts
     #expect(try matrix.symbolCounts() == (largest > 0 ? counts : [rows * columns]))
@@ -116,15 +116,15 @@ import Testing
 
   /// Rows of several planes that are stored in one order of their own.
   @Test func planesShareTheOrderOfRows() throws {
-    var quantized = multiples(256, 700, largest: 7, zeros: 0, seed: 2)
+    var quantized = multiples(256, 700, largest: 7, zeros: 0.97, seed: 2)
     for row in stride(from: 0, to: 256, by: 2) {
-      for column in 3..<700 { quantized.symbols[row * 700 + column] = 7 }
+      for column in 8..<700 { quantized.symbols[row * 700 + column] = 7 }
     }
     let encoded = try EncodedMatrix(quantized)
     #expect(encoded.order.count == 256)
     _ = try write([[("w", encoded)]])
     let matrix = try read("w", 256, 700)
-    #expect(try Linear(matrix).matrix().elements == quantized.dequantized().elements)
+    #expect(try isSame(Linear(matrix).matrix(), quantized.dequantized()))
     try checkProducts(matrix, quantized)
   }
 
@@ -136,7 +136,7 @@ import Testing
     let bits =
       8 * encoded.codes[0].count + 16 * (encoded.tileLengths[0].count + encoded.order.count)
     let entropy = entropy(ofCounts: quantized.symbolCounts) * Double(192 * 128)
-    #expect(encoded.order.isEmpty && Double(bits) < 1.05 * entropy)
+    #expect(encoded.order.isEmpty && Double(bits) < 1.08 * entropy)
   }
 
   /// All kinds side by side, read as the documentation tells.
@@ -158,18 +158,21 @@ import Testing
     let result = try write([Array(zip(names, encoded)).map { (name: $0, matrix: $1) }])
     #expect(result.tensorNames == ["layers.1.experts.20.packed"])
     let checkpoint = try Checkpoint(folder: folder.url)
-    let bytes = Array(try checkpoint.tensor("layers.1.experts.20.packed").bytes.buffer)
+    let tensor = try checkpoint.tensor("layers.1.experts.20.packed")
+    let bytes = withExtendedLifetime(tensor) { Array(tensor.bytes.buffer) }
     let plain = PlainBlock(bytes)
     #expect(plain.matrices.map(\.suffix) == names.map { String($0.dropFirst(20)) })
     for (index, quantized) in matrices.enumerated() {
-      #expect(plain.matrices[index].weights == quantized.dequantized().elements, "\(index)")
+      var documented = Matrix(rows: quantized.rows, columns: quantized.columns) { _ in }
+      documented.elements = plain.matrices[index].weights
+      #expect(isSame(documented, quantized.dequantized()), "\(index)")
       #expect(plain.matrices[index].bias == quantized.bias)
       let matrix = try PackedMatrices(checkpoint).matrix(
         names[index],
         rows: quantized.rows,
         columns: quantized.columns
       )
-      #expect(try Linear(matrix).matrix().elements == quantized.dequantized().elements)
+      #expect(try isSame(Linear(matrix).matrix(), quantized.dequantized()))
       #expect(matrix.layout == encoded[index].layout)
     }
   }
@@ -193,6 +196,9 @@ import Testing
     for index in 0..<3 { _ = try read("e.\(index).w", rows, columns) }
   }
 }
+
+/// Whether both hold the same numbers; told in one word if not.
+private func isSame(_ left: Matrix, _ right: Matrix) -> Bool { left.elements == right.elements }
 
 /// Numbers from −1 to 1 that bfloat16 holds.
 private func randomMatrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {

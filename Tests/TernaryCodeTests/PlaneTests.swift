@@ -38,7 +38,10 @@ import Testing
             offsets: bytes($0.offsets)
           )
         },
-        levels: ByteView(copying: order.isEmpty ? levels : order.map { levels[Int($0)] }),
+        levels: ByteView(
+          copying: planes.isEmpty
+            ? [] : order.isEmpty ? levels : order.map { levels[Int($0)] }
+        ),
         hasSymmetricLevels: true,
         levelCode: levelCode,
         order: order.isEmpty ? nil : bytes(order),

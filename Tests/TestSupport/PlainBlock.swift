@@ -127,7 +127,7 @@ public struct PlainBlock {
       for column in 0..<columns {
         let symbol = (0..<bits).reduce(0) { symbol, bit in
           let place = column * bits + bit
-          return symbol | Int(bytes[codes + row * stride + place / 8]) >> (place % 8) & 1 << bit
+          return symbol | (Int(bytes[codes + row * stride + place / 8]) >> (place % 8) & 1) << bit
         }
         let group = (row * matrix.groups + column / matrix.group) * 2
         let scale = (levels[group + 1] - levels[group]) / largest

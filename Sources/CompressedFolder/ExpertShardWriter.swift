@@ -2,10 +2,11 @@ import Diagnostics
 import Tensors
 import TernaryCode
 
-/// Writes the experts of one layer to a shard, each expert in one stretch, which begins at a page unless
-/// experts are small.
+/// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page, or if
+/// experts are small at a cache line.
 public struct ExpertShardWriter {
   private static let pageSize = 4096
+  private static let cacheLineSize = 64
 
   /// Bytes of a shard by what they are for.
   public struct Sizes: Codable, Sendable, Equatable {
@@ -77,13 +78,17 @@ public struct ExpertShardWriter {
     isPaged = codes >= 16 * Self.pageSize * blocks.count
   }
 
-  /// Bytes of zeros behind block `index`: up to a page, or of the last as many as kernels may read.
+  /// Where an expert may begin: a multiple of this many bytes.
+  private var alignment: Int { isPaged ? Self.pageSize : Self.cacheLineSize }
+
+  /// Bytes of zeros behind block `index`: up to where the next one may begin, or of the last as many as
+  /// kernels may read. The last of small ones goes without; readers copy it.
   private func padding(_ index: Int) -> Int {
-    guard isPaged else { return 0 }
     let block = blocks[index]
-    return index < blocks.count - 1
-      ? (Self.pageSize - block.byteCount % Self.pageSize) % Self.pageSize
-      : max(0, TernaryMatrix.slack - block.tablesByteCount)
+    guard index == blocks.count - 1 else {
+      return (alignment - block.byteCount % alignment) % alignment
+    }
+    return isPaged ? max(0, TernaryMatrix.slack - block.tablesByteCount) : 0
   }
 
   /// Writes the shard to `path`.
@@ -97,7 +102,7 @@ public struct ExpertShardWriter {
     let writer = try SafetensorsWriter(
       path: path,
       headerCapacity: SafetensorsWriter.headerLength(tensors, metadata: metadata),
-      alignment: isPaged ? Self.pageSize : 8
+      alignment: alignment
     )
     var sizes = Sizes()
     sizes.header = writer.position

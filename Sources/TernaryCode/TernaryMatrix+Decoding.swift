@@ -64,30 +64,69 @@ extension TernaryMatrix {
       let first = group * Self.tileRows
       let wanted = range.clamped(to: first..<first + Self.tileRows)
       let target = out + (wanted.lowerBound - range.lowerBound) * columns
-      if isFused && planes.count == 1 {
-        try expand(wanted, ofGroup: group, into: target, kernels)
-      } else {
+      if !isFused {
         try expandSymbols(wanted, ofGroup: group, into: target)
+      } else if planes.count == 1 {
+        try expandPlane(0, wanted, ofGroup: group, into: target, kernels) {
+          kernelLevels(fromRow: group * Self.tileRows, group: $0, plane: 0)
+        }
+      } else {
+        try expandPlanes(wanted, ofGroup: group, into: target, kernels)
       }
     }
   }
 
-  /// Writes some rows of one row group of a matrix of one plane whose levels do not change within a tile.
-  private func expand(
+  /// Writes some rows of one row group of several planes whose levels do not change within a tile: first
+  /// the multiples, which are exact, then those times the levels.
+  private func expandPlanes(
     _ wanted: Range<Int>,
     ofGroup group: Int,
     into out: UnsafeMutablePointer<Float>,
     _ kernels: KernelSet
   ) throws(InputError) {
+    let count = wanted.count * columns
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) {
+      (digits) throws(InputError) in
+      guard let digits = digits.baseAddress else { return }
+      for plane in planes.indices {
+        let target = plane == 0 ? out : digits
+        try expandPlane(plane, wanted, ofGroup: group, into: target, kernels) { _ in
+          unitLevels(of: plane)
+        }
+        if plane > 0 { for index in 0..<count { out[index] += digits[index] } }
+      }
+    }
+    for row in wanted {
+      let weights = out + (row - wanted.lowerBound) * columns
+      for group in 0..<groups {
+        let level = levels(at: row * groups + group).high
+        let end = min(columns, (group + 1) * levelGroupSize)
+        for column in group * levelGroupSize..<end { weights[column] *= level }
+      }
+    }
+  }
+
+  /// Writes the weights of the digits of one plane, in some rows of one row group, for levels that do not
+  /// change within a tile.
+  ///
+  /// - Parameter levels: gives the levels of a group of columns, beginning with the row group's first row.
+  private func expandPlane(
+    _ plane: Int,
+    _ wanted: Range<Int>,
+    ofGroup group: Int,
+    into out: UnsafeMutablePointer<Float>,
+    _ kernels: KernelSet,
+    levels: (_ group: Int) -> qmoe_levels
+  ) throws(InputError) {
     let first = group * Self.tileRows
     for block in 0..<columnBlocks {
       let column = block * Self.tileColumns
-      let status = withKernelView(0) { view in
+      let status = withKernelView(plane) { view in
         kernels.table.pointee.ternary_expand(
           view,
           group,
           block,
-          kernelLevels(fromRow: first, group: column / levelGroupSize, plane: 0),
+          levels(column / levelGroupSize),
           wanted.lowerBound - first,
           wanted.upperBound - first,
           out + column,

@@ -284,6 +284,16 @@ public struct TernaryMatrix: Sendable {
     )
   }
 
+  /// What a digit of one plane counts, in the form of levels that are the same in all rows.
+  func unitLevels(of plane: Int) -> qmoe_levels {
+    qmoe_levels(
+      codes: levels.base.assumingMemoryBound(to: UInt8.self),
+      stride: 0,
+      first: Float(1 << plane).bitPattern,
+      step: 0
+    )
+  }
+
   /// Calls `body` with a plane as kernels take it; what `init` checked is what they rely on.
   func withKernelView<T, E: Error>(
     _ plane: Int,

@@ -77,6 +77,20 @@ import Testing
       )
       #expect(try random.matrix.symbols() == random.symbols)
       try random.matrix.validate()
+      var weights = [Float](repeating: .nan, count: rows * columns)
+      try weights.withUnsafeMutableBufferPointer { weights in
+        guard let weights = weights.baseAddress else { return }
+        try random.matrix.expand(0..<rows, into: weights, kernels: kernels)
+      }
+      let order = random.matrix.rowOrder ?? Array(0..<rows)
+      let areSame = (0..<rows).allSatisfy { stored in
+        let level = random.levelCode.magnitude(random.levels[order[stored]])
+        return (0..<columns).allSatisfy {
+          weights[stored * columns + $0]
+            == Float(random.symbols[order[stored] * columns + $0]) * level
+        }
+      }
+      #expect(areSame)
       for tokens in [1, 5] {
         let x = randomActivations(tokens * columns, seed: 3)
         let y = try random.product(x, tokens: tokens, kernels, threads: 2)

@@ -5,67 +5,144 @@ import TernaryCode
 
 /// A quantized matrix in the bytes that a compressed folder stores.
 public struct EncodedMatrix: Sendable {
-  /// What the metadata tells of it.
+  /// What the directory tells of it.
   public let layout: MatrixLayout
-  /// The symbols' codes.
-  public let codes: [UInt8]
-  /// Where each tile of the ternary code begins; empty for grids.
-  public let offsets: [UInt32]
+  /// The symbols' codes, plane by plane; one of grids.
+  public let codes: [[UInt8]]
+  /// Lengths of the tiles of each plane.
+  public let tileLengths: [[UInt16]]
+  /// Low and high levels, `[rows, groups, 2]`: codes of one byte in a ternary matrix, else bfloat16. Symmetric
+  /// ternary ones have one code for both; there are none where all weights are 0.
+  public let levels: [UInt8]
   /// Of each stored row, which one of the matrix it is; empty where they are in their own order.
   public let order: [UInt16]
-  /// Low and high levels, `[rows, groups, 2]`: codes of one byte in a ternary matrix, else bfloat16.
-  public let levels: [UInt8]
+  /// What is added to each row's output, `[rows]`; empty for none.
+  public let bias: [Int8]
 
   /// Encodes `matrix`, its rows in the order that suits the code.
   ///
-  /// - Throws: `InputError` if the matrix is too large for the format.
+  /// - Throws: `InputError` if the matrix is too large for the format, or its levels are.
   public init(_ matrix: QuantizedMatrix) throws(InputError) {
-    let size = matrix.grid.groupSize(columns: matrix.columns)
     let code: MatrixLayout.Code
-    switch matrix.grid.alphabet {
-    case .ternary:
+    let isSymmetric = matrix.grid.isSymmetric
+    if let multiples = matrix.multiples {
       let encoded = try TernaryMatrix.encode(
-        symbols: matrix.symbols.map { Int8($0) - 1 },
+        multiples: multiples,
         rows: matrix.rows,
         columns: matrix.columns
       )
+      guard (matrix.levelCode ?? LevelCode(covering: [])).doubled(encoded.planes.count - 1) != nil
+      else {
+        throw InputError(
+          .unsupported,
+          at: "a matrix of \(matrix.rows) × \(matrix.columns) weights",
+          expected: "weights of magnitudes from 1e-37 to 1e38",
+          found: "others",
+          remedy: "The checkpoint is damaged or was saved from a diverged training run"
+        )
+      }
+      codes = encoded.planes.map(\.codes)
+      tileLengths = encoded.planes.map(\.tileLengths)
       order = encoded.order
-      let levelCode = matrix.levelCode ?? LevelCode(covering: [])
-      code = .ternary(levels: levelCode)
-      (codes, offsets) = (encoded.codes, encoded.offsets)
-      let ordered = order.isEmpty ? matrix : matrix.reorderingRows(order.map(Int.init))
-      levels = ordered.levels.flatMap(levelCode.codes)
-    case .uniform(let bits):
+      let levelCode = codes.isEmpty ? nil : matrix.levelCode
+      code = .ternary(planes: codes.count, levels: levelCode ?? LevelCode(covering: []))
+      levels =
+        levelCode.map { code in
+          let ordered =
+            encoded.order.isEmpty ? matrix : matrix.reorderingRows(encoded.order.map(Int.init))
+          return ordered.levels.flatMap { isSymmetric ? [code.code($0.high)] : code.codes($0) }
+        } ?? []
+    } else {
+      let bits = matrix.grid.alphabet.count.trailingZeroBitCount
       code = .grid(bits: bits)
-      codes = PackedGrid.pack(matrix, bits: bits)
-      offsets = []
+      codes = [PackedGrid.pack(matrix, bits: bits)]
+      tileLengths = []
       order = []
       levels = PackedGrid.pack(matrix.levels)
     }
+    let biasCode = matrix.biasCode
+    bias = biasCode.map { code in matrix.bias.map(code.code) } ?? []
     layout = MatrixLayout(
       code: code,
       rows: matrix.rows,
       columns: matrix.columns,
-      groupSize: size,
-      isSymmetric: matrix.grid.isSymmetric,
-      isReordered: !order.isEmpty
+      groupSize: matrix.grid.groupSize(columns: matrix.columns),
+      isSymmetric: isSymmetric,
+      isReordered: !order.isEmpty,
+      bias: biasCode
     )
   }
+
+  /// Bytes of all codes.
+  var codesByteCount: Int { codes.reduce(0) { $0 + $1.count } }
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
-    try CompressedMatrix(
-      layout,
-      codes: ByteView(copying: codes, padding: TernaryMatrix.slack),
-      readableByteCount: codes.count + TernaryMatrix.slack,
-      offsets: Self.view(of: offsets),
-      levels: ByteView(copying: levels),
-      order: order.isEmpty ? nil : Self.view(of: order),
-      place: place
+    try MatrixBlock(copying: EncodedBlock([("weight", self)]), place: place).matrix(at: 0)
+  }
+}
+
+extension EncodedTernary {
+  /// Lengths of the tiles.
+  fileprivate var tileLengths: [UInt16] {
+    // No tile has more than 2^14 events, of at most a byte each.
+    zip(offsets.dropFirst(), offsets).map { UInt16($0 - $1) }
+  }
+}
+
+/// The matrices of an expert, or any other matrix, in the bytes of one tensor.
+struct EncodedBlock: Sendable {
+  /// What the names of all matrices begin with: up to a dot, or nothing.
+  let prefix: String
+  /// The directory.
+  let directory: [UInt8]
+  let matrices: [EncodedMatrix]
+
+  /// - Precondition: there are 1 to 255 matrices of different names.
+  init(_ matrices: [(name: String, matrix: EncodedMatrix)]) {
+    let names = matrices.map(\.name)
+    let prefix = Self.commonPrefix(names)
+    self.prefix = prefix
+    self.matrices = matrices.map(\.matrix)
+    directory = BlockDirectory.bytes(
+      matrices.map {
+        .init(suffix: String($0.name.dropFirst(prefix.count)), layout: $0.matrix.layout)
+      },
+      codesByteCount: matrices.reduce(0) { $0 + $1.matrix.codesByteCount }
     )
   }
 
-  private static func view<T: FixedWidthInteger>(of values: [T]) -> ByteView {
-    values.map(\.littleEndian).withUnsafeBytes { ByteView(copying: $0) }
+  /// The longest string that all `names` begin with and that ends with a dot.
+  private static func commonPrefix(_ names: [String]) -> String {
+    var prefix = names.first ?? ""
+    for name in names { prefix = prefix.commonPrefix(with: name) }
+    return String(
+      prefix[..<(prefix.lastIndex(of: ".").map(prefix.index(after:)) ?? prefix.startIndex)]
+    )
+  }
+
+  /// Bytes of all codes.
+  var codesByteCount: Int { matrices.reduce(0) { $0 + $1.codesByteCount } }
+
+  /// Bytes of all tables.
+  var tablesByteCount: Int { matrices.reduce(0) { $0 + $1.layout.tablesByteCount } }
+
+  /// Bytes of everything.
+  var byteCount: Int { directory.count + codesByteCount + tablesByteCount }
+
+  /// Everything.
+  var bytes: [UInt8] {
+    var bytes = directory
+    bytes.reserveCapacity(byteCount)
+    for matrix in matrices {
+      for codes in matrix.codes { bytes += codes }
+    }
+    for matrix in matrices {
+      for lengths in matrix.tileLengths { bytes.append(littleEndian: lengths) }
+      bytes += matrix.levels
+      bytes.append(littleEndian: matrix.order)
+      bytes.append(littleEndian: matrix.bias)
+    }
+    return bytes
   }
 }

@@ -61,7 +61,7 @@ public struct FolderIndex: Codable, Sendable {
   /// - Throws: `InputError` if a tensor's name cannot be written as JSON.
   public func json() throws(InputError) -> Data {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
       return try encoder.encode(self)
     } catch {

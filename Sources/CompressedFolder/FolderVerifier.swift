@@ -123,15 +123,17 @@ public struct FolderVerifier: Sendable {
   /// be decoded.
   private func contentProblems() throws(InputError) -> [String] {
     let checkpoint = try Checkpoint(folder: folder)
+    _ = try PackedMatrices(checkpoint)
     let names = checkpoint.names
     let done = Counter()
     return workers.map(names.count) { index -> String? in
       defer { done.add { progress(ProgressReport("decoding", $0, of: names.count, "tensors")) } }
       do throws(InputError) {
-        if let matrix = CompressedMatrix.name(ofCodes: names[index]) {
-          try CompressedMatrix.open(matrix, in: checkpoint).matrix.validate()
+        let tensor = try checkpoint.tensor(names[index])
+        if MatrixBlock.isBlock(tensor) {
+          let readable = checkpoint.readableByteCount(from: tensor.name)
+          try MatrixBlock(tensor, readableByteCount: readable).validate()
         } else {
-          let tensor = try checkpoint.tensor(names[index])
           try tensor.requireFinite()
           try tensor.requireFiniteScales()
         }

@@ -90,7 +90,7 @@ public struct Inspection: Codable, Sendable {
         expertBytes += tensor.bytes.count
       } else {
         denseBytes += tensor.bytes.count
-        denseWeights += tensor.count
+        denseWeights += try Self.weightCount(tensor, in: checkpoint)
       }
     }
     let names = tensors.keys.sorted()
@@ -120,6 +120,20 @@ public struct Inspection: Codable, Sendable {
   }
 }
 
+extension Inspection {
+  /// How many weights a tensor outside of the experts holds.
+  private static func weightCount(
+    _ tensor: TensorView,
+    in checkpoint: Checkpoint
+  ) throws(InputError) -> Int {
+    guard MatrixBlock.isBlock(tensor) else { return tensor.count }
+    let readable = checkpoint.readableByteCount(from: tensor.name)
+    return try MatrixBlock(tensor, readableByteCount: readable).directory.entries.reduce(0) {
+      $0 + $1.layout.rows * $1.layout.columns
+    }
+  }
+}
+
 extension Inspection.Expert {
   init(
     _ name: String,
@@ -130,15 +144,20 @@ extension Inspection.Expert {
     var (zeroCount, entropyBits) = (0, 0.0)
     let bytes = tensors.reduce(0) { $0 + $1.bytes.count }
     for tensor in tensors {
-      if let matrix = CompressedMatrix.name(ofCodes: tensor.name) {
-        let (layout, compressed) = try CompressedMatrix.open(matrix, in: checkpoint)
-        let counts = try compressed.symbolCounts()
-        weights += layout.rows * layout.columns
-        entropyBits += Tensors.entropy(ofCounts: counts) * Double(layout.rows * layout.columns)
-        zeroCount += try compressed.zeroCount(counts)
-        levels.append(compressed.meanLevels)
-        layouts[matrix] = layout.text
-      } else if !CompressedMatrix.isPart(tensor.name, in: checkpoint) {
+      if MatrixBlock.isBlock(tensor) {
+        let readable = checkpoint.readableByteCount(from: tensor.name)
+        let block = try MatrixBlock(tensor, readableByteCount: readable)
+        for index in block.directory.entries.indices {
+          let matrix = try block.matrix(at: index)
+          let counts = try matrix.symbolCounts()
+          let size = matrix.layout.rows * matrix.layout.columns
+          weights += size
+          entropyBits += Tensors.entropy(ofCounts: counts) * Double(size)
+          zeroCount += try matrix.zeroCount(counts)
+          levels.append(matrix.meanLevels)
+          layouts[block.name(at: index)] = matrix.layout.text
+        }
+      } else {
         let (count, zeros) = try tensor.countWeights()
         weights += count
         zeroCount += zeros

@@ -1,16 +1,13 @@
 import Diagnostics
 import Quantization
-import Tensors
+import TernaryCode
 
-/// What a shard's metadata tells of one compressed matrix, under the matrix's own name.
-///
-/// Written as words: `ternary 512 128 levels=1015021568+32768 group=128` or
-/// `grid 512 128 bits=2 group=128 symmetric`.
+/// What a block's directory tells of one compressed matrix.
 public struct MatrixLayout: Sendable, Equatable {
   /// How the symbols are stored.
   public enum Code: Sendable, Equatable {
-    /// The ternary code, its levels in the given one.
-    case ternary(levels: LevelCode)
+    /// Planes of the ternary code, the levels of the first in the given one; of no planes all weights are 0.
+    case ternary(planes: Int, levels: LevelCode)
     /// Packed codes of so many bits.
     case grid(bits: Int)
   }
@@ -25,8 +22,10 @@ public struct MatrixLayout: Sendable, Equatable {
   public var groupSize: Int
   /// Whether the levels are symmetric.
   public var isSymmetric: Bool
-  /// Whether rows are stored in another order than their own, which a tensor then tells.
+  /// Whether rows are stored in another order than their own, which a table then tells.
   public var isReordered: Bool
+  /// How the biases of rows are stored; `nil` where there are none.
+  public var bias: BiasCode?
 
   /// A layout of the given parts.
   public init(
@@ -35,7 +34,8 @@ public struct MatrixLayout: Sendable, Equatable {
     columns: Int,
     groupSize: Int,
     isSymmetric: Bool,
-    isReordered: Bool = false
+    isReordered: Bool = false,
+    bias: BiasCode? = nil
   ) {
     self.code = code
     self.rows = rows
@@ -43,78 +43,153 @@ public struct MatrixLayout: Sendable, Equatable {
     self.groupSize = groupSize
     self.isSymmetric = isSymmetric
     self.isReordered = isReordered
+    self.bias = bias
   }
 
-  /// Groups of columns that share levels.
-  var groups: Int { (columns + groupSize - 1) / groupSize }
-
-  /// The type of the tensor of levels.
-  var levelType: ElementType {
-    if case .ternary = code { return .u8 }
-    return .bf16
-  }
-
-  /// The layout in words.
+  /// The layout in words, for people.
   public var text: String {
     let head =
       switch code {
-      case .ternary(let levels):
-        "ternary \(rows) \(columns) levels=\(levels.first)+\(levels.step)"
+      case .ternary(let planes, _): "ternary \(rows) \(columns) planes=\(planes)"
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
-      + (isReordered ? " ordered" : "")
+      + (isReordered ? " ordered" : "") + (bias == nil ? "" : " bias")
+  }
+}
+
+// MARK: - Sizes of parts
+
+extension MatrixLayout {
+  /// Groups of columns that share levels.
+  private var groups: Int { (columns + groupSize - 1) / groupSize }
+
+  /// Planes of the ternary code.
+  var planes: Int {
+    if case .ternary(let planes, _) = code { return planes }
+    return 0
   }
 
-  /// The layout that `text` tells of.
-  ///
-  /// - Throws: `InputError` naming `place` if the words are not a layout.
-  public init(text: String, place: String) throws(InputError) {
-    let words = text.split(separator: " ", omittingEmptySubsequences: false)
-    func number(_ index: Int, after prefix: String = "") -> Int? {
-      guard words.indices.contains(index), words[index].hasPrefix(prefix) else { return nil }
-      return Int(words[index].dropFirst(prefix.count))
+  /// Tiles of a plane.
+  var tiles: Int {
+    let (height, width) = (TernaryMatrix.tileRows, TernaryMatrix.tileColumns)
+    return (rows + height - 1) / height * ((columns + width - 1) / width)
+  }
+
+  /// Bytes of the lengths of a plane's tiles.
+  var lengthsByteCount: Int { 2 * tiles }
+
+  /// Bytes of the levels.
+  var levelsByteCount: Int {
+    switch code {
+    case .ternary(planes: 0, _): 0
+    case .ternary: rows * groups * (isSymmetric ? 1 : 2)
+    case .grid: rows * groups * 4
     }
+  }
+
+  /// Bytes of the order of rows.
+  var orderByteCount: Int { isReordered ? 2 * rows : 0 }
+
+  /// Bytes of the biases.
+  var biasByteCount: Int { bias == nil ? 0 : rows }
+
+  /// Bytes of all tables.
+  var tablesByteCount: Int {
+    planes * lengthsByteCount + levelsByteCount + orderByteCount + biasByteCount
+  }
+}
+
+// MARK: - The directory's entry
+
+extension MatrixLayout {
+  private enum Kind: UInt8 {
+    case ternary = 0
+    case grid = 1
+  }
+
+  private struct Flags: OptionSet {
+    var rawValue: UInt8
+    static let symmetric = Flags(rawValue: 1)
+    static let grouped = Flags(rawValue: 2)
+    static let ordered = Flags(rawValue: 4)
+    static let biased = Flags(rawValue: 8)
+    static let all: Flags = [.symmetric, .grouped, .ordered, .biased]
+  }
+
+  private var flags: Flags {
+    var flags: Flags = []
+    if isSymmetric { flags.insert(.symmetric) }
+    if groupSize < columns { flags.insert(.grouped) }
+    if isReordered { flags.insert(.ordered) }
+    if bias != nil { flags.insert(.biased) }
+    return flags
+  }
+
+  /// Appends the entry to `bytes`.
+  func append(to bytes: inout [UInt8]) {
+    switch code {
+    case .ternary(let planes, _): bytes += [Kind.ternary.rawValue, flags.rawValue, UInt8(planes)]
+    case .grid(let bits): bytes += [Kind.grid.rawValue, flags.rawValue, UInt8(bits)]
+    }
+    bytes.append(number: rows)
+    bytes.append(number: columns)
+    if groupSize < columns { bytes.append(number: groupSize) }
+    if case .ternary(1..., let levels) = code {
+      bytes.append(littleEndian: [levels.first])
+      bytes.append(number: Int(levels.step))
+    }
+    if let bias { bytes.append(littleEndian: [bias.scale.bitPattern]) }
+  }
+
+  /// The next entry of `reader`.
+  ///
+  /// - Throws: `InputError` naming `place` if it makes no sense.
+  init(from reader: inout ByteReader, place: String) throws(InputError) {
+    func malformed(_ expected: String, _ found: some CustomStringConvertible) -> InputError {
+      InputError(.malformed, at: place, expected: expected, found: "\(found)")
+    }
+    let kindByte = try reader.byte()
+    guard let kind = Kind(rawValue: kindByte) else {
+      throw malformed("a ternary matrix, 0, or a grid, 1", kindByte)
+    }
+    let flags = Flags(rawValue: try reader.byte())
+    guard Flags.all.isSuperset(of: flags) else {
+      throw malformed("flags below 16", flags.rawValue)
+    }
+    let width = Int(try reader.byte())
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
     let sizes = 1...1 << 24
-    let options = words.dropFirst(5)
-    guard [[], ["symmetric"], ["ordered"], ["symmetric", "ordered"]].contains(Array(options)),
-      let rows = number(1), let columns = number(2), sizes.contains(rows), sizes.contains(columns),
-      let code = Self.code(words[0], words[3]),
-      let group = number(4, after: "group="), (1...columns).contains(group)
-    else {
-      throw InputError(
-        .malformed,
-        at: place,
-        expected: "a layout such as 'grid 512 128 bits=2 group=128'",
-        found: "'\(text.prefix(80))'"
-      )
+    (rows, columns) = (try reader.number(in: sizes), try reader.number(in: sizes))
+    groupSize = flags.contains(.grouped) ? try reader.number(in: 1...columns) : columns
+    isSymmetric = flags.contains(.symmetric)
+    isReordered = flags.contains(.ordered)
+    switch kind {
+    case .ternary:
+      guard width <= TernaryMatrix.planeLimit, width > 0 || !isReordered else {
+        throw malformed("at most \(TernaryMatrix.planeLimit) planes, ordered only if any", width)
+      }
+      var levels = LevelCode(covering: [])
+      if width > 0 {
+        let first = try reader.word()
+        let step = try reader.number(in: 0...Int(UInt32.max))
+        guard let code = LevelCode(first: first, step: UInt32(step)) else {
+          throw malformed("levels that are finite", "\(first) + \(step)")
+        }
+        levels = code
+      }
+      code = .ternary(planes: width, levels: levels)
+    case .grid:
+      guard (1...8).contains(width), !isReordered else {
+        throw malformed("a grid of 1 to 8 bits, its rows in their own order", width)
+      }
+      code = .grid(bits: width)
     }
-    self.init(
-      code: code,
-      rows: rows,
-      columns: columns,
-      groupSize: group,
-      isSymmetric: options.contains("symmetric"),
-      isReordered: options.contains("ordered")
-    )
-  }
-
-  /// The code that the words `kind`, and `detail` tell of.
-  private static func code(_ kind: Substring, _ detail: Substring) -> Code? {
-    if kind == "ternary", detail.hasPrefix("levels=") {
-      let numbers = detail.dropFirst("levels=".count).split(
-        separator: "+",
-        omittingEmptySubsequences: false
-      ).map { UInt32($0) }
-      guard numbers.count == 2, let first = numbers[0], let step = numbers[1] else { return nil }
-      return LevelCode(first: first, step: step).map { .ternary(levels: $0) }
+    guard flags.contains(.biased) else { return }
+    let scale = Float(bitPattern: try reader.word())
+    guard let code = BiasCode(scale: scale) else {
+      throw malformed("a finite scale of biases", scale)
     }
-    if kind == "grid", detail.hasPrefix("bits="),
-      let bits = Int(detail.dropFirst("bits=".count)), (1...8).contains(bits)
-    {
-      return .grid(bits: bits)
-    }
-    return nil
+    bias = code
   }
 }

@@ -20,7 +20,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   }
 
   /// The version of the format that this program writes and reads.
-  public static let currentVersion = 3
+  public static let currentVersion = 4
 
   /// Always `qmoe`.
   public var quantMethod = Self.method

@@ -32,13 +32,13 @@ final class CompressedFolderWriter {
     for name in checkpoint.names where !compressed.contains(name) {
       tensors.append(try checkpoint.tensor(name))
     }
-    let file = shardName(1)
+    let (file, metadata) = (shardName(1), ["format": "pt"])
     let summary = try output.write { (folder) throws(InputError) in
       let writer = try SafetensorsWriter(
         path: folder.appending(path: file).path,
-        headerCapacity: SafetensorsWriter.headerCapacity(
-          tensors.map { ($0.name, $0.shape) },
-          metadataCount: 64
+        headerCapacity: SafetensorsWriter.headerLength(
+          tensors.map { ($0.name, $0.elementType, $0.shape) },
+          metadata: metadata
         )
       )
       for tensor in tensors {
@@ -49,7 +49,7 @@ final class CompressedFolderWriter {
           tensor.bytes.buffer
         )
       }
-      return try writer.finish(metadata: ["format": "pt"])
+      return try writer.finish(metadata: metadata)
     }
     index.add(file, summary, names: tensors.map(\.name))
   }
@@ -60,20 +60,12 @@ final class CompressedFolderWriter {
   func writeExperts(_ layer: CompressedLayer, number: Int) throws(InputError) -> Int {
     let file = shardName(number)
     let experts = layer.experts.map { $0.map { (name: $0.name, matrix: $0.encoded) } }
-    let (summary, sizes, tensors) = try output.write { (folder) throws(InputError) in
-      let writer = try ExpertShardWriter(
-        path: folder.appending(path: file).path,
-        for: experts
-      )
-      for (position, expert) in experts.enumerated() {
-        try writer.append(expert, isLast: position == experts.count - 1)
-      }
-      let (summary, sizes) = try writer.finish()
-      return (summary, sizes, writer.tensorNames)
+    let result = try output.write { (folder) throws(InputError) in
+      try ExpertShardWriter(experts).write(to: folder.appending(path: file).path)
     }
-    index.add(file, summary, names: tensors)
-    expertSizes += sizes
-    return summary.byteCount
+    index.add(file, result.summary, names: result.tensorNames)
+    expertSizes += result.sizes
+    return result.summary.byteCount
   }
 
   /// Writes configuration, index and the model's other files, and gives the folder its name.

@@ -76,7 +76,7 @@ public struct CompressionJob: Sendable {
       )
     }
     let checkpoint = try Checkpoint(folder: model)
-    if let compressed = checkpoint.names.first(where: CompressedMatrix.isCodes) {
+    if let compressed = checkpoint.names.first(where: PackedMatrices.isBlock) {
       throw InputError(
         .unsupported,
         at: model.path,

@@ -40,6 +40,7 @@ public struct CompressionOptions: Sendable {
   public var bitsName: String {
     switch grid.alphabet {
     case .ternary: "ternary"
+    case .multiples: "\(grid.alphabet.count) levels"
     case .uniform(let bits): "\(bits)"
     }
   }

@@ -100,18 +100,15 @@ struct ExpertCompressor: Sendable {
   }
 
   /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,
-  /// by how many weights of theirs are not zero. The expert computes the same; but rows that are
+  /// by how many digits of their weights are not zero. The expert computes the same; but rows that are
   /// decoded side by side are finished at about the same time, and each tile gets the width that
   /// suits its rows.
   private func reorderNeurons(_ parts: inout [Quantized]) {
-    guard options.grid.alphabet == .ternary, let output = parts.last?.matrix, output.groups == 1
+    guard let output = parts.last?.matrix, output.groups == 1,
+      parts.allSatisfy({ $0.matrix.grid.alphabet.zero != nil })
     else { return }
     let counts = (0..<output.columns).map { neuron in
-      parts.dropLast().reduce(0) { sum, part in
-        let columns = part.matrix.columns
-        let row = part.matrix.symbols[neuron * columns..<(neuron + 1) * columns]
-        return sum + row.count { $0 != 1 }
-      }
+      parts.dropLast().reduce(0) { $0 + $1.matrix.digitCount(row: neuron) }
     }
     let order = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
     for index in parts.indices.dropLast() {

@@ -116,4 +116,64 @@ public enum BLAS {
       Int32(columns)
     )
   }
+
+  /// Adds `yᵀ · x` to `products`, `[rows, columns]`; `y` is `[tokens, rows]`, `x` `[tokens, columns]`.
+  public static func addProducts(
+    of y: UnsafePointer<Float>,
+    rows: Int,
+    and x: UnsafePointer<Float>,
+    columns: Int,
+    tokens: Int,
+    to products: inout [Float]
+  ) {
+    precondition(products.count == rows * columns)
+    _ = singleThreaded
+    cblas_sgemm(
+      CblasRowMajor,
+      CblasTrans,
+      CblasNoTrans,
+      Int32(rows),
+      Int32(columns),
+      Int32(tokens),
+      1,
+      y,
+      Int32(rows),
+      x,
+      Int32(columns),
+      1,
+      &products,
+      Int32(columns)
+    )
+  }
+
+  /// Computes `y = x · b` in double precision; `x` is `[rows, inner]`, `b` `[inner, columns]`.
+  public static func multiply(
+    _ x: [Double],
+    rows: Int,
+    inner: Int,
+    by b: [Double],
+    columns: Int
+  ) -> [Double] {
+    precondition(x.count == rows * inner && b.count == inner * columns)
+    _ = singleThreaded
+    var y = [Double](repeating: 0, count: rows * columns)
+    guard rows > 0, columns > 0 else { return y }
+    cblas_dgemm(
+      CblasRowMajor,
+      CblasNoTrans,
+      CblasNoTrans,
+      Int32(rows),
+      Int32(columns),
+      Int32(inner),
+      1,
+      x,
+      Int32(inner),
+      b,
+      Int32(columns),
+      0,
+      &y,
+      Int32(columns)
+    )
+    return y
+  }
 }

@@ -61,7 +61,7 @@ public enum ModelLoader {
     _ folder: URL,
     _ execution: Execution
   ) throws(InputError) -> WeightSource {
-    WeightSource(try Checkpoint(folder: folder), execution: execution)
+    try WeightSource(Checkpoint(folder: folder), execution: execution)
   }
 
   /// More ids that end a sequence, which chat models name in `generation_config.json`.

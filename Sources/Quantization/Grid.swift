@@ -9,6 +9,9 @@ public struct Grid: Sendable, Equatable {
   public enum Alphabet: Sendable, Hashable {
     /// Three values: the smallest weight, 0, the largest (QMoE, arXiv:2310.16795, section 3.2).
     case ternary
+    /// The multiples of one number from −(2^planes − 1) to 2^planes − 1: of one plane the ternary values,
+    /// symmetric. Levels are those of −1 and 1; grids are symmetric.
+    case multiples(planes: Int)
     /// `2^bits` values at equal distances (GPTQ, arXiv:2210.17323).
     case uniform(bits: Int)
 
@@ -16,8 +19,15 @@ public struct Grid: Sendable, Equatable {
     public var count: Int {
       switch self {
       case .ternary: 3
+      case .multiples(let planes): 2 << planes - 1
       case .uniform(let bits): 1 << bits
       }
+    }
+
+    /// The symbol of 0; `nil` where it depends on the levels.
+    public var zero: UInt8? {
+      if case .uniform = self { return nil }
+      return UInt8(count / 2)
     }
   }
 
@@ -80,6 +90,7 @@ public struct Levels: Sendable, Equatable {
 public struct Quantizer: Sendable {
   private let levels: Levels
   private let isTernary: Bool
+  /// The step between values, the number of the symbol of 0, and the last symbol.
   private let scale: Float
   private let zero: Float
   private let largest: Float
@@ -89,6 +100,11 @@ public struct Quantizer: Sendable {
     self.levels = levels
     isTernary = alphabet == .ternary
     largest = Float(alphabet.count - 1)
+    if case .multiples = alphabet {
+      scale = levels.high
+      zero = largest / 2
+      return
+    }
     scale = (levels.high - levels.low) / largest
     zero = isSymmetric ? (largest + 1) / 2 : (-levels.low / scale).rounded(.toNearestOrEven)
   }

@@ -14,6 +14,8 @@ public struct LevelCode: Sendable, Equatable {
   /// Magnitudes smaller than the largest by a greater factor than 2^16 make no difference to a
   /// product, and are rounded up; the others keep the finer steps.
   private static let bitsOfRange: UInt32 = 16 << 23
+  /// What doubles a magnitude if it is added to the bits: one in the exponent.
+  private static let bitsOfDoubling: UInt32 = 1 << 23
 
   /// The code of the given parts; `nil` if its magnitudes would not be finite.
   public init?(first: UInt32, step: UInt32) {
@@ -43,6 +45,15 @@ public struct LevelCode: Sendable, Equatable {
   private init(smallest: UInt32, largest: UInt32) {
     step = (largest - smallest + Self.largestCode - 1) / Self.largestCode
     first = largest - min(largest, Self.largestCode * step)
+  }
+
+  /// The code of magnitudes `2^exponent` times as large, exactly; `nil` if they would not be finite, or are
+  /// too small for that.
+  public func doubled(_ exponent: Int) -> LevelCode? {
+    guard exponent > 0 else { return self }
+    guard first >= Self.bitsOfDoubling, exponent < 256 else { return nil }
+    let (bits, overflows) = first.addingReportingOverflow(UInt32(exponent) * Self.bitsOfDoubling)
+    return overflows ? nil : LevelCode(first: bits, step: step)
   }
 
   /// The code nearest to `magnitude`.

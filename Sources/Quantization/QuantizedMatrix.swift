@@ -14,6 +14,10 @@ public struct QuantizedMatrix: Sendable, Equatable {
   public var levels: [Levels]
   /// How the levels are stored, once they are rounded for that.
   public internal(set) var levelCode: LevelCode?
+  /// What is added to each row's output, `[rows]`, as it is stored; empty for none.
+  public private(set) var bias: [Float] = []
+  /// How the bias is stored.
+  public private(set) var biasCode: BiasCode?
 
   /// A matrix of symbols 0 whose levels are yet to be set.
   init(rows: Int, columns: Int, grid: Grid) {
@@ -25,6 +29,59 @@ public struct QuantizedMatrix: Sendable, Equatable {
       repeating: Levels(low: -1, high: 1),
       count: rows * grid.groups(columns: columns)
     )
+  }
+
+  /// A matrix of multiples of one level per row.
+  ///
+  /// - Parameters:
+  ///   - multiples: row-major, `[rows, columns]`, each of a magnitude below 16.
+  ///   - levels: the number whose multiples a row holds, `[rows]`, as `levelCode` stores it.
+  ///   - bias: what is added to each row's output, `[rows]`, to be rounded as it is stored; empty for none.
+  public init(
+    rows: Int,
+    columns: Int,
+    multiples: [Int8],
+    levels: [Float],
+    levelCode: LevelCode,
+    bias: [Float] = []
+  ) {
+    precondition(multiples.count == rows * columns && levels.count == rows)
+    let largest = multiples.reduce(0) { max($0, $1.magnitude) }
+    let planes = max(1, UInt8.bitWidth - largest.leadingZeroBitCount)
+    precondition(planes <= 4)
+    self.init(
+      rows: rows,
+      columns: columns,
+      grid: Grid(.multiples(planes: planes), isSymmetric: true)
+    )
+    symbols = multiples.map { UInt8($0 + Int8(1 << planes - 1)) }
+    self.levels = levels.map { Levels(low: -$0, high: $0) }
+    self.levelCode = levelCode
+    setBias(bias)
+  }
+
+  /// Sets the bias to `values`, `[rows]`, rounded as it is stored; none if all are zero.
+  public mutating func setBias(_ values: [Float]) {
+    precondition(values.isEmpty || values.count == rows)
+    let code = BiasCode(covering: values)
+    biasCode = code.scale > 0 ? code : nil
+    bias = code.scale > 0 ? values.map { code.bias(code.code($0)) } : []
+  }
+
+  /// Which multiple of its row's level each weight is, or −1, 0 or 1 for low, zero and high,
+  /// `[rows, columns]`; `nil` on a uniform grid.
+  public var multiples: [Int8]? {
+    grid.alphabet.zero.map { zero in symbols.map { Int8($0) - Int8(zero) } }
+  }
+
+  /// How many ternary digits of a row's multiples are not zero.
+  ///
+  /// - Precondition: the grid is not uniform.
+  public func digitCount(row: Int) -> Int {
+    let zero = Int(grid.alphabet.zero ?? 0)
+    return symbols[row * columns..<(row + 1) * columns].reduce(0) {
+      $0 + (Int($1) - zero).magnitude.nonzeroBitCount
+    }
   }
 
   /// Grids of each row.
@@ -71,6 +128,7 @@ public struct QuantizedMatrix: Sendable, Equatable {
     var result = self
     result.symbols = order.flatMap { symbols[$0 * columns..<($0 + 1) * columns] }
     result.levels = order.flatMap { levels[$0 * groups..<($0 + 1) * groups] }
+    if !bias.isEmpty { result.bias = order.map { bias[$0] } }
     return result
   }
 

@@ -79,6 +79,15 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func tensor(_ name: String) throws(InputError) -> TensorView {
+    let tensor = try peek(name)
+    readNames.withLock { _ = $0.insert(name) }
+    return tensor
+  }
+
+  /// The tensor `name`, which does not count as read.
+  ///
+  /// - Throws: `InputError` if there is none.
+  public func peek(_ name: String) throws(InputError) -> TensorView {
     guard let (shard, entry) = find(name) else {
       throw InputError(
         .missing,
@@ -88,7 +97,6 @@ public final class Checkpoint: Sendable {
         remedy: "The checkpoint is incomplete or its config.json tells another architecture"
       )
     }
-    readNames.withLock { _ = $0.insert(name) }
     let start = shard.header.dataOffset
     return TensorView(
       name: name,

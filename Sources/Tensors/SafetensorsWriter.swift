@@ -18,12 +18,20 @@ public final class SafetensorsWriter {
     public var tensorChecksums: [UInt32]
   }
 
+  /// A tensor and where it lies.
+  private struct Entry {
+    var name: String
+    var type: ElementType
+    var shape: [Int]
+    var range: Range<Int>
+  }
+
   private let path: String
   private let temporaryPath: String
   private let dataOffset: Int
   private var descriptor: Int32
   private var dataCount = 0
-  private var entries: [(name: String, type: ElementType, shape: [Int], range: Range<Int>)] = []
+  private var entries: [Entry] = []
   private var names: Set<String> = []
   private var checksums: [UInt32] = []
 
@@ -58,17 +66,18 @@ public final class SafetensorsWriter {
     }
   }
 
-  /// An upper bound of the header's length for tensors of these names and shapes and this metadata.
-  public static func headerCapacity(
-    _ tensors: some Sequence<(name: String, shape: [Int])>,
-    metadataCount: Int
+  /// The header's length for these tensors, appended in this order, and this metadata.
+  public static func headerLength(
+    _ tensors: some Sequence<(name: String, type: ElementType, shape: [Int])>,
+    metadata: [String: String]
   ) -> Int {
-    // Beside name and shape an entry has 51 characters of punctuation, keys and type, and two
-    // offsets of at most 15 digits.
-    tensors.reduce(64 + metadataCount) { sum, tensor in
-      let dimensions = tensor.shape.reduce(0) { $0 + String($1).utf8.count + 1 }
-      return sum + quoted(tensor.name).utf8.count + dimensions + 51 + 2 * 15
+    var (entries, end) = ([Entry](), 0)
+    for (name, type, shape) in tensors {
+      let count = shape.reduce(type.byteCount, *)
+      entries.append(Entry(name: name, type: type, shape: shape, range: end..<end + count))
+      end += count
     }
+    return json(entries, metadata).utf8.count
   }
 
   /// Bytes from the start of the file to where the next tensor will begin.
@@ -85,7 +94,8 @@ public final class SafetensorsWriter {
   ) throws(InputError) {
     precondition(bytes.count == shape.reduce(type.byteCount, *) && names.insert(name).inserted)
     try write(bytes, at: dataOffset + dataCount)
-    entries.append((name, type, shape, dataCount..<dataCount + bytes.count))
+    let range = dataCount..<dataCount + bytes.count
+    entries.append(Entry(name: name, type: type, shape: shape, range: range))
     checksums.append(checksum(of: bytes))
     dataCount += bytes.count
   }
@@ -112,7 +122,7 @@ public final class SafetensorsWriter {
     )
   }
 
-  private func headerBytes(metadata: [String: String]) -> [UInt8] {
+  private static func json(_ entries: [Entry], _ metadata: [String: String]) -> String {
     var fields: [String] = []
     if !metadata.isEmpty {
       let strings = metadata.sorted { $0.key < $1.key }.map {
@@ -127,7 +137,11 @@ public final class SafetensorsWriter {
           + "\"data_offsets\":[\(entry.range.lowerBound),\(entry.range.upperBound)]}"
       )
     }
-    var json = Array("{\(fields.joined(separator: ","))}".utf8)
+    return "{\(fields.joined(separator: ","))}"
+  }
+
+  private func headerBytes(metadata: [String: String]) -> [UInt8] {
+    var json = Array(Self.json(entries, metadata).utf8)
     json += Array(repeating: UInt8(ascii: " "), count: max(0, dataOffset - 8 - json.count))
     return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
   }

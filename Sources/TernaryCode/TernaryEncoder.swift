@@ -39,14 +39,23 @@ struct TernaryEncoder {
     self.columns = columns
   }
 
-  /// The code in which each tile has the width that suits it, and rows the order that does.
+  /// The codes of the planes of one matrix, each tile in the width that suits it, and the rows of all of
+  /// them in the order that does.
   ///
-  /// - Throws: `InputError` if it does not fit offsets of 32 bits.
-  func encode() throws(InputError) -> EncodedTernary {
-    let plan = bestPlan()
-    var result = try encode(order: plan.order, widths: plan.tiles.map(\.width))
-    if plan.order != Array(0..<rows) { result.order = plan.order.map(UInt16.init) }
-    return result
+  /// - Returns: the planes, and of each stored row which one of the matrix it is; empty where rows are in
+  ///   their own order.
+  /// - Throws: `InputError` if a code does not fit offsets of 32 bits.
+  static func encode(_ planes: [TernaryEncoder]) throws(InputError) -> (
+    planes: [EncodedTernary], order: [UInt16]
+  ) {
+    guard let first = planes.first else { return ([], []) }
+    let own = Array(0..<first.rows)
+    let (order, plans) = bestOrder(planes)
+    var codes: [EncodedTernary] = []
+    for (plane, plan) in zip(planes, plans) {
+      codes.append(try plane.encode(order: order, widths: plan.tiles.map(\.width)))
+    }
+    return (codes, order == own ? [] : order.map(UInt16.init))
   }
 
   /// The code of rows in their own order, all tiles of the given width.
@@ -88,38 +97,40 @@ struct TernaryEncoder {
 // MARK: - The order of rows and the width of tiles
 
 extension TernaryEncoder {
-  /// What a tile takes in some width: bits, exact but for what flags and payload are
-  /// rounded up by, and steps to decode.
+  /// What a tile takes in some width: bits, and steps to decode.
   private struct TileCost {
     var width: Int
-    var bits: Int
-    var steps: Int
+    var payload = 0
+    var flags = 0
+    var steps = 0
+    /// With what payload and flags are rounded up by, and their lengths.
+    var bits: Int { (payload + 7) / 8 * 8 + (flags + 7) / 8 * 8 + 16 + 16 }
   }
 
   /// How a matrix is coded.
   private struct Plan {
-    var order: [Int]
     var tiles: [TileCost]
-    /// Bits of all tiles and of what finds tiles and rows.
-    var bits: Int
-    var steps: Int { tiles.reduce(0) { $0 + $1.steps } }
+    var bits: Int { tiles.reduce(0) { $0 + $1.bits } }
   }
 
-  /// Rows by falling number of nonzeros if that pays, else as they are. Rows that share a tile then have
-  /// about as many events, so that they are decoded in fewer steps, and one width suits all of them.
-  private func bestPlan() -> Plan {
-    let own = plan(Array(0..<rows))
-    guard rows > Self.tileRows, rows <= 1 << 16 else { return own }
-    let counts = own.order.map { row in
-      symbols[row * columns..<(row + 1) * columns].count { $0 != 0 }
-    }
-    let order = own.order.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-    guard order != own.order else { return own }
-    let sorted = plan(order)
-    // At most one bit in a hundred, for a tenth of the time.
-    let isSmall = sorted.bits * 100 <= own.bits * 101
-    let isFast = sorted.steps * 10 <= own.steps * 9
-    return isSmall && isFast ? sorted : own
+  /// The order of rows in which `planes` take fewer bits, that of the order included: by
+  /// falling number of nonzeros, or as they are. Rows that share a tile then have about as many events,
+  /// so that they are decoded in fewer steps, and one width suits all of them.
+  private static func bestOrder(_ planes: [TernaryEncoder]) -> (order: [Int], plans: [Plan]) {
+    let rows = planes[0].rows
+    let own = Array(0..<rows)
+    let plans = planes.map { $0.plan(own) }
+    guard rows > tileRows, rows <= 1 << 16 else { return (own, plans) }
+    let counts = own.map { row in planes.reduce(0) { $0 + $1.nonzeroCount(row) } }
+    let order = own.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
+    guard order != own else { return (own, plans) }
+    let sorted = planes.map { $0.plan(order) }
+    func bits(_ plans: [Plan]) -> Int { plans.reduce(0) { $0 + $1.bits } }
+    return bits(sorted) + 16 * rows < bits(plans) ? (order, sorted) : (own, plans)
+  }
+
+  private func nonzeroCount(_ row: Int) -> Int {
+    symbols[row * columns..<(row + 1) * columns].count { $0 != 0 }
   }
 
   /// Row groups that share the choice of widths: as many as kernels decode side by side, where the tile
@@ -133,15 +144,12 @@ extension TernaryEncoder {
 
   private func plan(_ order: [Int]) -> Plan {
     let costs = tileRanges.map { self.costs(of: order[$0.rows], $0.columns) }
-    let isReordered = order != Array(0..<rows)
-    let tables = 32 * (costs.count + 1) + (isReordered ? 16 * rows : 0)
     var counts = [0, 0, 0]
     for symbol in symbols { counts[Int(symbol) + 1] += 1 }
     let limit = Self.budget * entropy(ofCounts: counts) * Double(symbols.count)
-    var plan = Plan(order: order, tiles: [], bits: 0)
+    var plan = Plan(tiles: [])
     for tolerance in Self.tolerances {
       plan.tiles = choose(from: costs, tolerance: tolerance)
-      plan.bits = tables + plan.tiles.reduce(0) { $0 + $1.bits + 16 }
       if Double(plan.bits) <= limit { break }
     }
     return plan
@@ -166,13 +174,14 @@ extension TernaryEncoder {
 
   /// What a tile costs in each width.
   private func costs(of tileRows: ArraySlice<Int>, _ tileColumns: Range<Int>) -> [TileCost] {
-    var costs = Self.widths.map { TileCost(width: $0, bits: 0, steps: 0) }
+    var costs = Self.widths.map { TileCost(width: $0) }
     for row in tileRows {
       let gaps = self.gaps(of: row * columns, tileColumns)
       for width in Self.widths {
         let runs =
           gaps.inner.reduce(0) { $0 + $1 >> width } + (gaps.last + (1 << width) - 1) >> width
-        costs[width].bits += gaps.inner.count * (width + 2) + runs
+        costs[width].payload += gaps.inner.count * (width + 1)
+        costs[width].flags += gaps.inner.count + runs
         costs[width].steps = max(costs[width].steps, gaps.inner.count + runs)
       }
     }

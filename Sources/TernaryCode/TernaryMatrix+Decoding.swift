@@ -3,7 +3,7 @@ import Diagnostics
 import Kernels
 
 extension TernaryMatrix {
-  /// All symbols, −1, 0 or 1, row-major `[rows, columns]`.
+  /// All symbols, −1, 0 or 1 or which multiple of the level a weight is, row-major `[rows, columns]`.
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func symbols() throws(InputError) -> [Int8] {
@@ -22,17 +22,18 @@ extension TernaryMatrix {
     return symbols
   }
 
-  /// How often −1, 0 and 1 occur.
+  /// How often each symbol occurs, from the lowest that there may be to the highest.
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func symbolCounts() throws(InputError) -> [Int] {
-    var counts = [0, 0, 0]
+    let largest = 1 << planes.count - 1
+    var counts = [Int](repeating: 0, count: 2 * largest + 1)
     for group in 0..<rowGroups {
       let height = min(rows - group * Self.tileRows, Self.tileRows)
       try forEachTile(ofGroup: group) { tile, _, skipped in
         for row in 0..<height {
           for column in skipped..<Self.tileColumns {
-            counts[Int(tile[row * Self.tileColumns + column]) + 1] += 1
+            counts[Int(tile[row * Self.tileColumns + column]) + largest] += 1
           }
         }
       }
@@ -58,34 +59,74 @@ extension TernaryMatrix {
   ) throws(InputError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
     guard !range.isEmpty else { return }
+    guard !planes.isEmpty else { return out.update(repeating: 0, count: range.count * columns) }
     for group in range.lowerBound / Self.tileRows...(range.upperBound - 1) / Self.tileRows {
       let first = group * Self.tileRows
       let wanted = range.clamped(to: first..<first + Self.tileRows)
       let target = out + (wanted.lowerBound - range.lowerBound) * columns
-      if isFused {
-        try expand(wanted, ofGroup: group, into: target, kernels)
-      } else {
+      if !isFused {
         try expandSymbols(wanted, ofGroup: group, into: target)
+      } else if planes.count == 1 {
+        try expandPlane(0, wanted, ofGroup: group, into: target, kernels) {
+          kernelLevels(fromRow: group * Self.tileRows, group: $0, plane: 0)
+        }
+      } else {
+        try expandPlanes(wanted, ofGroup: group, into: target, kernels)
       }
     }
   }
 
-  /// Writes some rows of one row group whose levels do not change within a tile.
-  private func expand(
+  /// Writes some rows of one row group of several planes whose levels do not change within a tile: first
+  /// the multiples, which are exact, then those times the levels.
+  private func expandPlanes(
     _ wanted: Range<Int>,
     ofGroup group: Int,
     into out: UnsafeMutablePointer<Float>,
     _ kernels: KernelSet
   ) throws(InputError) {
+    let count = wanted.count * columns
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: count) {
+      (digits) throws(InputError) in
+      guard let digits = digits.baseAddress else { return }
+      for plane in planes.indices {
+        let target = plane == 0 ? out : digits
+        try expandPlane(plane, wanted, ofGroup: group, into: target, kernels) { _ in
+          unitLevels(of: plane)
+        }
+        if plane > 0 { for index in 0..<count { out[index] += digits[index] } }
+      }
+    }
+    for row in wanted {
+      let weights = out + (row - wanted.lowerBound) * columns
+      for group in 0..<groups {
+        let level = levels(at: row * groups + group).high
+        let end = min(columns, (group + 1) * levelGroupSize)
+        for column in group * levelGroupSize..<end { weights[column] *= level }
+      }
+    }
+  }
+
+  /// Writes the weights of the digits of one plane, in some rows of one row group, for levels that do not
+  /// change within a tile.
+  ///
+  /// - Parameter levels: gives the levels of a group of columns, beginning with the row group's first row.
+  private func expandPlane(
+    _ plane: Int,
+    _ wanted: Range<Int>,
+    ofGroup group: Int,
+    into out: UnsafeMutablePointer<Float>,
+    _ kernels: KernelSet,
+    levels: (_ group: Int) -> qmoe_levels
+  ) throws(InputError) {
     let first = group * Self.tileRows
     for block in 0..<columnBlocks {
       let column = block * Self.tileColumns
-      let status = withKernelView { view in
+      let status = withKernelView(plane) { view in
         kernels.table.pointee.ternary_expand(
           view,
           group,
           block,
-          kernelLevels(fromRow: first, group: column / levelGroupSize),
+          levels(column / levelGroupSize),
           wanted.lowerBound - first,
           wanted.upperBound - first,
           out + column,
@@ -134,13 +175,14 @@ extension TernaryMatrix {
       let levels = levels(at: row * groups + group)
       for index in column..<end {
         let symbol = symbols[index]
-        out[index] = symbol == 0 ? 0 : symbol > 0 ? levels.high : levels.low
+        let level = symbol > 0 ? levels.high : levels.low
+        out[index] = symbol == 0 ? 0 : Float(symbol.magnitude) * level
       }
       column = end
     }
   }
 
-  /// Decodes the tiles of a row group from left to right.
+  /// Decodes the tiles of a row group, all planes, from left to right.
   ///
   /// - Parameter body: is given the symbols, `[64, 256]`, the tile's first column in the matrix, and
   ///   how many columns of the 256 come before it.
@@ -148,13 +190,21 @@ extension TernaryMatrix {
     ofGroup group: Int,
     _ body: (_ symbols: UnsafePointer<Int8>, _ firstColumn: Int, _ skipped: Int) -> Void
   ) throws(InputError) {
-    try withUnsafeTemporaryAllocation(of: Int8.self, capacity: Self.tileRows * Self.tileColumns) {
+    let count = Self.tileRows * Self.tileColumns
+    try withUnsafeTemporaryAllocation(of: Int8.self, capacity: 2 * count) {
       (symbols) throws(InputError) in
       guard let tile = symbols.baseAddress else { return }
+      let digits = tile + count
       for block in 0..<columnBlocks {
-        let status = withKernelView { qmoe_ternary_decode_tile($0, group, block, tile) }
-        guard status == QMOE_TERNARY_OK else {
-          throw malformed(", row group \(group), column block \(block)")
+        if planes.isEmpty { tile.update(repeating: 0, count: count) }
+        for plane in planes.indices {
+          let target = plane == 0 ? tile : digits
+          let status = withKernelView(plane) { qmoe_ternary_decode_tile($0, group, block, target) }
+          guard status == QMOE_TERNARY_OK else {
+            throw malformed(", row group \(group), column block \(block)")
+          }
+          guard plane > 0 else { continue }
+          for index in 0..<count { tile[index] += digits[index] << plane }
         }
         let firstColumn = block * Self.tileColumns
         body(tile, firstColumn, max(0, Self.tileColumns - (columns - firstColumn)))

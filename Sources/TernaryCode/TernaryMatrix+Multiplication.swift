@@ -26,6 +26,7 @@ extension TernaryMatrix {
     kernels: KernelSet = .active
   ) throws(InputError) {
     precondition(isFused && tokens > 0)
+    guard !planes.isEmpty else { return y.update(repeating: 0, count: tokens * rows) }
     var first = 0
     while first < tokens {
       let count = min(tokens - first, Self.tokensAtOnce)
@@ -103,28 +104,30 @@ extension TernaryMatrix {
       for group in 0..<groups {
         let blocks =
           group * blocksPerGroup..<min(columnBlocks, (group + 1) * blocksPerGroup)
-        let status = withKernelView { view in
-          kernels.table.pointee.ternary_sums(
-            view,
-            range.lowerBound,
-            range.upperBound,
-            blocks.lowerBound,
-            blocks.upperBound,
-            x,
-            positive,
-            negative
-          )
-        }
-        guard status == QMOE_TERNARY_OK else { throw malformed("") }
-        for token in 0..<x.tokens {
-          kernels.table.pointee.apply_levels(
-            kernelLevels(fromRow: firstRow, group: group),
-            height,
-            positive + token * count,
-            negative + token * count,
-            group > 0 ? 1 : 0,
-            products + token * stride
-          )
+        for plane in planes.indices {
+          let status = withKernelView(plane) { view in
+            kernels.table.pointee.ternary_sums(
+              view,
+              range.lowerBound,
+              range.upperBound,
+              blocks.lowerBound,
+              blocks.upperBound,
+              x,
+              positive,
+              negative
+            )
+          }
+          guard status == QMOE_TERNARY_OK else { throw malformed("") }
+          for token in 0..<x.tokens {
+            kernels.table.pointee.apply_levels(
+              kernelLevels(fromRow: firstRow, group: group, plane: plane),
+              height,
+              positive + token * count,
+              negative + token * count,
+              group > 0 || plane > 0 ? 1 : 0,
+              products + token * stride
+            )
+          }
         }
       }
       guard isReordered else { return }

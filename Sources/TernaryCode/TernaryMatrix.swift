@@ -3,7 +3,11 @@ import Diagnostics
 import Quantization
 import Tensors
 
-/// A ternary matrix in coded form: each weight is its row's low level, 0 or high level.
+/// A matrix in the ternary code: each weight is its row's low level, 0 or high level, or where levels are
+/// symmetric a small multiple of its row's level.
+///
+/// It consists of planes. The digits of plane `i`, each −1, 0 or 1, count `2^i` times; a weight is the sum of
+/// its digits times the level. Without planes all weights are 0.
 ///
 /// The codes stay where they are, typically in a mapped file, and are decoded as they are used. The
 /// bytes may be anything: damage is found while decoding, and reported as an error.
@@ -15,6 +19,38 @@ public struct TernaryMatrix: Sendable {
   /// Bytes behind the last code that must be readable.
   public static let slack = Int(QMOE_TERNARY_SLACK)
 
+  /// Most planes of a matrix.
+  public static let planeLimit = 4
+
+  /// One plane of digits as it is stored.
+  public struct Plane: Sendable {
+    /// The tiles; more bytes may follow.
+    var codes: ByteView
+    /// How many bytes can be read from the first code on.
+    let readableByteCount: Int
+    /// `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
+    let offsets: ByteView
+
+    /// A plane over the given bytes.
+    ///
+    /// - Parameters:
+    ///   - codes: the tiles; more bytes may follow.
+    ///   - readableByteCount: how many bytes can be read from the first code on. Where it leaves less
+    ///     than `slack` behind the last code, the codes are copied.
+    ///   - offsets: `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
+    public init(codes: ByteView, readableByteCount: Int, offsets: ByteView) {
+      self.codes = codes
+      self.readableByteCount = readableByteCount
+      self.offsets = offsets
+    }
+
+    /// Where the last code ends.
+    var end: Int {
+      let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
+      return Int(UInt32(littleEndian: end))
+    }
+  }
+
   /// Output size.
   public let rows: Int
   /// Input size.
@@ -23,8 +59,9 @@ public struct TernaryMatrix: Sendable {
   public let levelGroupSize: Int
   /// File and tensor, for messages.
   let place: String
-  private let codes: ByteView
-  private let offsets: ByteView
+  /// The digits, those that count once first.
+  let planes: [Plane]
+  /// Codes of low and high level, `[rows, groups, 2]`; none without planes.
   private let levels: ByteView
   private let levelCode: LevelCode
   /// `[rows]` numbers of 16 bits: row `i` of what is stored is row `order[i]` of the matrix. None where
@@ -34,11 +71,10 @@ public struct TernaryMatrix: Sendable {
   /// A matrix over the given bytes.
   ///
   /// - Parameters:
-  ///   - codes: the tiles; more bytes may follow.
-  ///   - readableByteCount: how many bytes can be read from the first code on. Where it leaves less
-  ///     than `slack` behind the last code, the codes are copied.
-  ///   - offsets: `[row groups × column blocks + 1]` 32-bit numbers, little-endian.
-  ///   - levels: codes of low and high level, `[rows, groups, 2]`.
+  ///   - planes: at most `planeLimit`; of more than one, levels must be symmetric.
+  ///   - levels: codes of low and high level, `[rows, groups, 2]`, or if they are symmetric of both at once,
+  ///     `[rows, groups]`; empty without planes.
+  ///   - hasSymmetricLevels: whether low levels are the opposites of high ones.
   ///   - levelCode: what these stand for.
   ///   - order: `[rows]` numbers of 16 bits, little-endian: of each stored row, which one of the matrix it
   ///     is; `nil` where they are in their own order.
@@ -49,10 +85,9 @@ public struct TernaryMatrix: Sendable {
     rows: Int,
     columns: Int,
     levelGroupSize: Int,
-    codes: ByteView,
-    readableByteCount: Int,
-    offsets: ByteView,
+    planes: [Plane],
     levels: ByteView,
+    hasSymmetricLevels: Bool,
     levelCode: LevelCode,
     order: ByteView? = nil,
     place: String
@@ -69,29 +104,77 @@ public struct TernaryMatrix: Sendable {
     self.columns = columns
     self.levelGroupSize = min(levelGroupSize, columns)
     self.place = place
-    self.offsets = offsets
-    self.levels = levels
     self.levelCode = levelCode
     self.order = order
-    let end = try Self.checkedEnd(
-      of: offsets,
-      rows: rows,
-      columns: columns,
-      limit: codes.count,
-      place: place
-    )
-    self.codes =
-      readableByteCount >= end + Self.slack
-      ? codes : ByteView(copying: codes.buffer.prefix(end), padding: Self.slack)
-    guard levels.count == rows * groups * 2 else {
+    guard planes.count <= (hasSymmetricLevels ? Self.planeLimit : 1),
+      levelCode.doubled(max(0, planes.count - 1)) != nil
+    else {
       throw InputError(
         .invalidValue,
         at: place,
-        expected: "\(rows * groups * 2) bytes of levels",
+        expected:
+          "one plane, or \(Self.planeLimit) with symmetric levels that can be doubled so often",
+        found: "\(planes.count)"
+      )
+    }
+    var checked = planes
+    for (index, plane) in planes.enumerated() {
+      let end = try Self.checkedEnd(
+        of: plane.offsets,
+        rows: rows,
+        columns: columns,
+        limit: plane.codes.count,
+        place: place
+      )
+      guard plane.readableByteCount < end + Self.slack else { continue }
+      checked[index].codes = ByteView(
+        copying: plane.codes.buffer.prefix(end),
+        padding: Self.slack
+      )
+    }
+    self.planes = checked
+    let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
+    let levelCount = planes.isEmpty ? 0 : rows * groups * (hasSymmetricLevels ? 1 : 2)
+    guard levels.count == levelCount else {
+      throw InputError(
+        .invalidValue,
+        at: place,
+        expected: "\(levelCount) bytes of levels",
         found: "\(levels.count)"
       )
     }
+    // Kernels take pairs.
+    self.levels =
+      hasSymmetricLevels ? ByteView(copying: levels.buffer.flatMap { [$0, $0] }) : levels
     try checkOrder()
+  }
+
+  /// A matrix of one plane, with codes of low and high level, `[rows, groups, 2]`.
+  ///
+  /// - Throws: `InputError` as that of several planes.
+  public init(
+    rows: Int,
+    columns: Int,
+    levelGroupSize: Int,
+    codes: ByteView,
+    readableByteCount: Int,
+    offsets: ByteView,
+    levels: ByteView,
+    levelCode: LevelCode,
+    order: ByteView? = nil,
+    place: String
+  ) throws(InputError) {
+    try self.init(
+      rows: rows,
+      columns: columns,
+      levelGroupSize: levelGroupSize,
+      planes: [Plane(codes: codes, readableByteCount: readableByteCount, offsets: offsets)],
+      levels: levels,
+      hasSymmetricLevels: false,
+      levelCode: levelCode,
+      order: order,
+      place: place
+    )
   }
 
   private func checkOrder() throws(InputError) {
@@ -167,10 +250,9 @@ public struct TernaryMatrix: Sendable {
     return Int(previous)
   }
 
-  /// Stored bytes of codes, offsets and order, without the levels.
+  /// Stored bytes of codes, lengths of tiles and order, without the levels.
   public var codedByteCount: Int {
-    let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
-    return Int(UInt32(littleEndian: end)) + offsets.count + (order?.count ?? 0)
+    planes.reduce(order?.count ?? 0) { $0 + $1.end + 2 * rowGroups * columnBlocks }
   }
 
   /// Level groups of a row.
@@ -186,23 +268,38 @@ public struct TernaryMatrix: Sendable {
     return levelCode.levels(pair.load(as: UInt8.self), (pair + 1).load(as: UInt8.self))
   }
 
-  /// All levels, `[rows, groups]`.
-  public var allLevels: [Levels] { (0..<rows * groups).map(levels) }
+  /// All levels, `[rows, groups]`; none without planes.
+  public var allLevels: [Levels] { planes.isEmpty ? [] : (0..<rows * groups).map(levels) }
 
-  /// The levels of one group of the rows from `row` on, as kernels take them.
-  func kernelLevels(fromRow row: Int, group: Int) -> qmoe_levels {
+  /// The levels of one group of the rows from `row` on, as kernels take them, for the digits of one plane.
+  ///
+  /// - Precondition: there is such a plane.
+  func kernelLevels(fromRow row: Int, group: Int, plane: Int) -> qmoe_levels {
     qmoe_levels(
       codes: (levels.base + (row * groups + group) * 2).assumingMemoryBound(to: UInt8.self),
       stride: groups,
-      first: levelCode.first,
+      // `init` found that it can be doubled so often.
+      first: (levelCode.doubled(plane) ?? levelCode).first,
       step: levelCode.step
     )
   }
 
-  /// Calls `body` with the matrix as kernels take it; what `init` checked is what they rely on.
-  func withKernelView<T, E: Error>(_ body: (UnsafePointer<qmoe_ternary>) throws(E) -> T) throws(E)
-    -> T
-  {
+  /// What a digit of one plane counts, in the form of levels that are the same in all rows.
+  func unitLevels(of plane: Int) -> qmoe_levels {
+    qmoe_levels(
+      codes: levels.base.assumingMemoryBound(to: UInt8.self),
+      stride: 0,
+      first: Float(1 << plane).bitPattern,
+      step: 0
+    )
+  }
+
+  /// Calls `body` with a plane as kernels take it; what `init` checked is what they rely on.
+  func withKernelView<T, E: Error>(
+    _ plane: Int,
+    _ body: (UnsafePointer<qmoe_ternary>) throws(E) -> T
+  ) throws(E) -> T {
+    let (codes, offsets) = (planes[plane].codes, planes[plane].offsets)
     let bytes = codes.base.assumingMemoryBound(to: UInt8.self)
     // Kernels read offsets by memcpy, so that their alignment does not matter.
     let view = qmoe_ternary(
@@ -223,29 +320,5 @@ public struct TernaryMatrix: Sendable {
       found: "damaged ones",
       remedy: "Run `qmoe verify` on the folder, and compress the model again or copy it anew"
     )
-  }
-}
-
-extension TernaryMatrix {
-  /// Encodes symbols, each −1, 0 or 1, row-major `[rows, columns]`, each tile in the width
-  /// that suits it, and rows in the order that does.
-  ///
-  /// - Throws: `InputError` if the code does not fit offsets of 32 bits.
-  public static func encode(
-    symbols: [Int8],
-    rows: Int,
-    columns: Int
-  ) throws(InputError) -> EncodedTernary {
-    try TernaryEncoder(symbols: symbols, rows: rows, columns: columns).encode()
-  }
-
-  /// Encodes symbols as they are, all tiles in the code of the given width.
-  public static func encode(
-    symbols: [Int8],
-    rows: Int,
-    columns: Int,
-    width: Int
-  ) throws(InputError) -> EncodedTernary {
-    try TernaryEncoder(symbols: symbols, rows: rows, columns: columns).encode(width: width)
   }
 }

@@ -25,7 +25,7 @@ import Testing
         data: codes + scales.withUnsafeBytes(Array.init)
       )
     )
-    let source = WeightSource(try Checkpoint(folder: folder.url))
+    let source = try WeightSource(Checkpoint(folder: folder.url))
     let matrix = try source.linear("w", rows: rows, columns: columns).matrix()
     for row in 0..<rows {
       for column in 0..<columns {

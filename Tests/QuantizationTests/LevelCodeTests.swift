@@ -80,3 +80,51 @@ import Testing
     #expect(matrix.roundingLevels().symbols[1] == 1 && matrix.roundingLevels().symbols[5] == 1)
   }
 }
+
+@Suite struct BiasCodeTests {
+  @Test func biasesAreMultiplesOfAStep() throws {
+    let values: [Float] = [0, 0.3, -2.54, 1, .nan, .infinity]
+    let code = BiasCode(covering: values)
+    for value in values.prefix(4) {
+      #expect(abs(code.bias(code.code(value)) - value) <= 0.5001 * 2.54 / 127)
+    }
+    #expect(code.code(-2.54) == -127 && code.code(.nan) == 0 && code.code(.infinity) == 127)
+    #expect(BiasCode(covering: [0, 0]).scale == 0)
+    #expect(BiasCode(scale: .infinity) == nil && BiasCode(scale: -1) == nil)
+    #expect(BiasCode(scale: .nan) == nil)
+    let largest = BiasCode(covering: [.greatestFiniteMagnitude])
+    #expect(largest.bias(largest.code(.greatestFiniteMagnitude)).isFinite)
+    #expect(BiasCode(scale: largest.scale) != nil)
+  }
+
+  @Test func levelsAreDoubledExactly() throws {
+    let code = LevelCode(covering: [0.01, 0.04])
+    for exponent in 0...3 {
+      let doubled = try #require(code.doubled(exponent))
+      for byte in [UInt8(0), 1, 100, 255] {
+        #expect(doubled.magnitude(byte) == code.magnitude(byte) * Float(1 << exponent))
+      }
+    }
+    #expect(LevelCode(covering: [.leastNonzeroMagnitude]).doubled(1) == nil)
+    #expect(LevelCode(covering: [.greatestFiniteMagnitude]).doubled(1) == nil)
+  }
+
+  @Test func biasesMoveWithTheirRows() {
+    var matrix = QuantizedMatrix(
+      rows: 3,
+      columns: 2,
+      multiples: [1, 0, 2, -3, 0, 0],
+      levels: [0.5, 1, 2],
+      levelCode: LevelCode(covering: [0.5, 2]),
+      bias: [127, 0, -127]
+    )
+    #expect(matrix.grid.alphabet == .multiples(planes: 2))
+    #expect(matrix.multiples == [1, 0, 2, -3, 0, 0])
+    #expect((0..<3).map(matrix.digitCount) == [1, 3, 0])
+    matrix = matrix.reorderingRows([2, 0, 1])
+    #expect(matrix.bias == [-127, 127, 0])
+    #expect(matrix.dequantized().elements == [0, 0, 0.5, 0, 2, -3])
+    matrix.setBias([0, 0, 0])
+    #expect(matrix.bias.isEmpty && matrix.biasCode == nil)
+  }
+}

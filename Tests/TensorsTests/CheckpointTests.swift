@@ -27,9 +27,9 @@ import Testing
   private func writeShard(_ name: String, _ tensors: [(String, [Float])]) throws {
     let writer = try SafetensorsWriter(
       path: folder.url.appending(path: name).path,
-      headerCapacity: SafetensorsWriter.headerCapacity(
-        tensors.map { (name: $0.0, shape: [$0.1.count]) },
-        metadataCount: 64
+      headerCapacity: SafetensorsWriter.headerLength(
+        tensors.map { ($0.0, .f32, [$0.1.count]) },
+        metadata: ["format": "pt"]
       )
     )
     for (tensor, values) in tensors {

@@ -18,9 +18,9 @@ import Testing
   private func begin(alignment: Int = 8) throws(InputError) -> SafetensorsWriter {
     try SafetensorsWriter(
       path: path,
-      headerCapacity: SafetensorsWriter.headerCapacity(
-        [(name: "a", shape: [2, 3]), (name: "b", shape: [5])],
-        metadataCount: 80
+      headerCapacity: SafetensorsWriter.headerLength(
+        [("a", .f32, [2, 3]), ("b", .u8, [5])],
+        metadata: ["format": "pt", "quote": "\"\\\n"]
       ),
       alignment: alignment
     )

@@ -33,8 +33,8 @@ public struct FeedForward: Sendable {
   /// The names of the matrices in a checkpoint that keeps each on its own: those of `input`, then that
   /// of `output`.
   public let names: [String]
-  private let activation: Activation
-  private let biases: Biases?
+  let activation: Activation
+  let biases: Biases?
 
   /// Whether the inner neurons can be put into another order: nothing but the matrices tells them apart.
   public var canReorderNeurons: Bool { biases == nil }
@@ -95,7 +95,7 @@ public struct FeedForward: Sendable {
   /// Room for what the layer computes on its way.
   struct Scratch: Sendable {
     /// The inner state, and of a gated layer the factors of the gate.
-    fileprivate var (inner, factors) = (Matrix(), Matrix())
+    var (inner, factors) = (Matrix(), Matrix())
     /// What the layer gives.
     var output = Matrix()
   }
@@ -107,13 +107,18 @@ public struct FeedForward: Sendable {
     if let biases { scratch.output.addToRows(biases.output) }
   }
 
-  private func inner(_ x: Matrix, _ scratch: inout Scratch) throws(InputError) {
+  /// Writes to `scratch` what the input matrices give, biases added.
+  func multiplyInputs(_ x: Matrix, _ scratch: inout Scratch) throws(InputError) {
     try input[0].multiply(x, into: &scratch.inner)
     if input.count > 1 { try input[1].multiply(x, into: &scratch.factors) }
     if let biases {
       scratch.inner.addToRows(biases.input[0])
       if input.count > 1 { scratch.factors.addToRows(biases.input[1]) }
     }
+  }
+
+  private func inner(_ x: Matrix, _ scratch: inout Scratch) throws(InputError) {
+    try multiplyInputs(x, &scratch)
     switch activation {
     case .relu: scratch.inner.apply { max($0, 0) }
     case .gatedGELU: scratch.inner.combine(scratch.factors) { gelu($0) * $1 }

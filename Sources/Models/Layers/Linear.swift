@@ -4,7 +4,7 @@ import Kernels
 import LinearAlgebra
 import Tensors
 
-/// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`.
+/// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`, plus the bias if it has one.
 ///
 /// The weights stay as they are stored, mapped from their file. Ternary weights, and bfloat16 ones
 /// with a single token, are multiplied by kernels that read them so; for all others, and where
@@ -47,7 +47,7 @@ public struct Linear: Sendable {
     rowOrder = nil
   }
 
-  /// A compressed matrix.
+  /// A compressed matrix, and the bias that belongs to it.
   public init(_ matrix: CompressedMatrix, execution: Execution = .exact) {
     self.execution = execution
     (rows, columns) = matrix.size
@@ -84,8 +84,20 @@ public struct Linear: Sendable {
   }
 
   private func multiply(_ x: Matrix, to out: UnsafeMutablePointer<Float>) throws(InputError) {
-    if !execution.isExact, try multiplyFused(x, into: out) { return }
-    try multiplyByPanels(x, into: out)
+    if execution.isExact {
+      try multiplyByPanels(x, into: out)
+    } else if try !multiplyFused(x, into: out) {
+      try multiplyByPanels(x, into: out)
+    }
+    if case .compressed(let matrix) = storage { Self.add(matrix.bias, to: out, tokens: x.rows) }
+  }
+
+  /// Adds `bias`, `[rows]` or empty, to each of `tokens` outputs.
+  private static func add(_ bias: [Float], to out: UnsafeMutablePointer<Float>, tokens: Int) {
+    for token in 0..<tokens {
+      let row = out + token * bias.count
+      for index in bias.indices { row[index] += bias[index] }
+    }
   }
 
   /// Multiplies by a kernel that reads the weights as they are stored.
@@ -111,7 +123,8 @@ public struct Linear: Sendable {
         )
       }
       return true
-    case .compressed(.ternary(let matrix)) where matrix.isFused:
+    case .compressed(let matrix):
+      guard case .ternary(let matrix) = matrix.code, matrix.isFused else { return false }
       try x.elements.withUnsafeBufferPointer { (x) throws(InputError) in
         guard let x = x.baseAddress else { return }
         try matrix.multiply(x, tokens: tokens, into: out, workers: workers)
@@ -176,7 +189,7 @@ public struct Linear: Sendable {
     }
   }
 
-  /// All weights as float32.
+  /// All weights as float32, without the bias.
   ///
   /// - Throws: `InputError` if compressed weights turn out to be damaged.
   public func matrix() throws(InputError) -> Matrix {

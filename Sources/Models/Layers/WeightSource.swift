@@ -7,24 +7,28 @@ public struct WeightSource: Sendable {
   /// The tensors.
   public let checkpoint: Checkpoint
   let execution: Execution
+  private let packed: PackedMatrices
 
   /// Weights from `checkpoint`, multiplied as `execution` tells.
-  public init(_ checkpoint: Checkpoint, execution: Execution = .exact) {
+  ///
+  /// - Throws: `InputError` if what the checkpoint tells of its compressed matrices makes no sense.
+  public init(_ checkpoint: Checkpoint, execution: Execution = .exact) throws(InputError) {
     self.checkpoint = checkpoint
+    packed = try PackedMatrices(checkpoint)
     self.execution = execution
   }
 
   /// Whether there is a matrix `name`, in whatever form.
   func contains(_ name: String) -> Bool {
-    checkpoint.contains(name) || CompressedMatrix.exists(name, in: checkpoint)
+    checkpoint.contains(name) || packed.contains(name)
   }
 
   /// The matrix `name` of `rows × columns` weights, in whatever form it is stored.
   ///
   /// - Throws: `InputError` if it is missing, shaped otherwise or damaged.
   public func linear(_ name: String, rows: Int, columns: Int) throws(InputError) -> Linear {
-    if CompressedMatrix.exists(name, in: checkpoint) {
-      let matrix = try CompressedMatrix(name, rows: rows, columns: columns, in: checkpoint)
+    if packed.contains(name) {
+      let matrix = try packed.matrix(name, rows: rows, columns: columns)
       return Linear(matrix, execution: execution)
     }
     let tensor = try checkpoint.tensor(name, shape: [rows, columns])

@@ -105,7 +105,11 @@ extension Contest {
     }
     self.init(
       compressed: matrices(compressed).compactMap {
-        if case .compressed(.ternary(let matrix)) = $0.storage { matrix } else { nil }
+        if case .compressed(let matrix) = $0.storage, case .ternary(let ternary) = matrix.code {
+          ternary
+        } else {
+          nil
+        }
       },
       plain: matrices(plain).compactMap {
         if case .plain(let tensor) = $0.storage { tensor.bytes } else { nil }

@@ -1,14 +1,15 @@
-import TernaryCode
-
 /// Decodes the ternary code as docs/format.md tells it, slowly: what the kernels are compared with.
-func decodePlainly(_ encoded: EncodedTernary, rows: Int, columns: Int) -> [Int8] {
+///
+/// - Parameters:
+///   - codes: the tiles.
+///   - offsets: where each begins, and where the last one ends.
+public func decodePlainly(codes: [UInt8], offsets: [Int], rows: Int, columns: Int) -> [Int8] {
   var symbols = [Int8](repeating: 0, count: rows * columns)
   var tile = 0
   for firstRow in stride(from: 0, to: rows, by: 64) {
     for firstColumn in stride(from: 0, to: columns, by: 256) {
-      let range = Int(encoded.offsets[tile])..<Int(encoded.offsets[tile + 1])
+      let bytes = Array(codes[offsets[tile]..<offsets[tile + 1]])
       tile += 1
-      let bytes = Array(encoded.codes[range])
       let flagBytes = Int(bytes[bytes.count - 2]) | Int(bytes[bytes.count - 1] & 15) << 8
       let k = Int(bytes[bytes.count - 1] >> 4)
       func bit(_ index: Int, from first: Int) -> Int {

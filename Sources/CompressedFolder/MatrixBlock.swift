@@ -1,0 +1,215 @@
+import Diagnostics
+import Quantization
+import Tensors
+import TernaryCode
+
+/// The matrices that one tensor holds: a directory, the codes of all of them, then their tables.
+struct MatrixBlock: Sendable {
+  /// What the name of such a tensor ends with.
+  private static let tensorSuffix = "packed"
+
+  /// Whether `tensor` is a block, by its name and type.
+  static func isBlock(_ tensor: TensorView) -> Bool {
+    isBlock(tensor.name) && tensor.elementType == .u8 && tensor.shape.count == 1
+  }
+
+  /// Whether a tensor of this name may be a block.
+  static func isBlock(_ name: String) -> Bool {
+    name == tensorSuffix || name.hasSuffix("." + tensorSuffix)
+  }
+
+  /// The name of the tensor for matrices whose names begin with `prefix`, which is empty or ends with a dot.
+  static func tensorName(prefix: String) -> String { prefix + tensorSuffix }
+
+  let directory: BlockDirectory
+  /// What the names of all its matrices begin with.
+  let prefix: String
+  private let bytes: ByteView
+  private let readableByteCount: Int
+  private let place: String
+
+  /// The block that a tensor holds.
+  ///
+  /// - Parameter readableByteCount: how many bytes can be read from its first byte on.
+  /// - Throws: `InputError` if its directory makes no sense.
+  init(_ tensor: TensorView, readableByteCount: Int) throws(InputError) {
+    prefix = String(tensor.name.dropLast(Self.tensorSuffix.count))
+    bytes = tensor.bytes
+    self.readableByteCount = readableByteCount
+    place = tensor.place
+    directory = try BlockDirectory(of: bytes, place: place)
+  }
+
+  /// A block in memory with room behind it that kernels may read.
+  init(copying block: EncodedBlock, place: String) throws(InputError) {
+    prefix = block.prefix
+    bytes = ByteView(copying: block.bytes, padding: TernaryMatrix.slack)
+    readableByteCount = bytes.count + TernaryMatrix.slack
+    self.place = place
+    directory = try BlockDirectory(of: bytes, place: place)
+  }
+
+  /// The name of the tensor.
+  var tensorName: String { Self.tensorName(prefix: prefix) }
+
+  /// Full name of matrix `index`.
+  func name(at index: Int) -> String { prefix + directory.entries[index].suffix }
+
+  /// Opens matrix `index`.
+  ///
+  /// - Throws: `InputError` if a part of it makes no sense.
+  func matrix(at index: Int) throws(InputError) -> CompressedMatrix {
+    let parts = try self.parts(at: index)
+    let layout = directory.entries[index].layout
+    let place = "\(place), matrix '\(directory.entries[index].suffix)'"
+    let code: CompressedMatrix.Code
+    switch layout.code {
+    case .ternary(_, let levels):
+      code = .ternary(
+        try TernaryMatrix(
+          rows: layout.rows,
+          columns: layout.columns,
+          levelGroupSize: layout.groupSize,
+          planes: parts.planes,
+          levels: parts.levels,
+          hasSymmetricLevels: layout.isSymmetric,
+          levelCode: levels,
+          order: layout.isReordered ? parts.order : nil,
+          place: place
+        )
+      )
+    case .grid(let bits):
+      code = .grid(
+        try PackedGrid(
+          rows: layout.rows,
+          columns: layout.columns,
+          bits: bits,
+          grid: Grid(
+            .uniform(bits: bits),
+            isSymmetric: layout.isSymmetric,
+            groupSize: layout.groupSize
+          ),
+          codes: parts.codes,
+          levels: parts.levels,
+          place: place
+        )
+      )
+    }
+    let bias = layout.bias.map { code in
+      parts.bias.buffer.map { code.bias(Int8(bitPattern: $0)) }
+    }
+    return CompressedMatrix(layout: layout, code: code, bias: bias ?? [])
+  }
+
+  /// Decodes everything, and checks that nothing lies between or behind the parts but zeros.
+  ///
+  /// - Throws: `InputError` naming what is damaged.
+  func validate() throws(InputError) {
+    for index in directory.entries.indices { try matrix(at: index).validate() }
+    let last = try parts(at: directory.entries.count - 1)
+    let end = directory.byteCount + directory.codesByteCount
+    guard last.codesEnd == end, bytes[last.end..<bytes.count].buffer.allSatisfy({ $0 == 0 }) else {
+      throw InputError(
+        .malformed,
+        at: place,
+        expected: "codes up to byte \(end), and zeros behind the tables",
+        found: "codes up to byte \(last.codesEnd), or other bytes"
+      )
+    }
+  }
+}
+
+// MARK: - Where parts lie
+
+extension MatrixBlock {
+  /// The parts of one matrix, and where they end in the block.
+  private struct Parts {
+    var planes: [TernaryMatrix.Plane] = []
+    var codes: ByteView
+    var codesEnd: Int
+    var levels: ByteView
+    var order: ByteView
+    var bias: ByteView
+    var end: Int
+  }
+
+  private func parts(at index: Int) throws(InputError) -> Parts {
+    // The directory's reader has found room for all codes and tables.
+    let codesEnd = directory.byteCount + directory.codesByteCount
+    var (code, table) = (directory.byteCount, codesEnd)
+    for entry in directory.entries[..<index] {
+      code += codesByteCount(of: entry.layout, tables: table)
+      table += entry.layout.tablesByteCount
+    }
+    let layout = directory.entries[index].layout
+    let end = code + codesByteCount(of: layout, tables: table)
+    guard end <= codesEnd else {
+      throw InputError(
+        .malformed,
+        at: "\(place), matrix '\(directory.entries[index].suffix)'",
+        expected: "codes up to byte \(codesEnd) of the block",
+        found: "up to byte \(end)"
+      )
+    }
+    let codes = bytes[code..<end]
+    func next(_ count: Int) -> ByteView {
+      defer { table += count }
+      return bytes[table..<table + count]
+    }
+    var planes: [TernaryMatrix.Plane] = []
+    for _ in 0..<layout.planes {
+      let (offsets, length) = Self.offsets(next(layout.lengthsByteCount))
+      planes.append(
+        TernaryMatrix.Plane(
+          codes: bytes[code..<code + length],
+          readableByteCount: readableByteCount - code,
+          offsets: offsets
+        )
+      )
+      code += length
+    }
+    let levels = next(layout.levelsByteCount)
+    let order = next(layout.orderByteCount)
+    let bias = next(layout.biasByteCount)
+    return Parts(
+      planes: planes,
+      codes: codes,
+      codesEnd: end,
+      levels: levels,
+      order: order,
+      bias: bias,
+      end: table
+    )
+  }
+
+  /// Bytes of a matrix's codes, its tables beginning at byte `tables`.
+  private func codesByteCount(of layout: MatrixLayout, tables: Int) -> Int {
+    switch layout.code {
+    case .ternary(let planes, _):
+      Self.sum(of: bytes[tables..<tables + planes * layout.lengthsByteCount])
+    case .grid(let bits):
+      layout.rows * PackedGrid.bytesPerRow(columns: layout.columns, bits: bits)
+    }
+  }
+
+  private static func length(_ index: Int, _ lengths: ByteView) -> Int {
+    Int(UInt16(littleEndian: (lengths.base + 2 * index).loadUnaligned(as: UInt16.self)))
+  }
+
+  private static func sum(of lengths: ByteView) -> Int {
+    (0..<lengths.count / 2).reduce(0) { $0 + length($1, lengths) }
+  }
+
+  /// Where tiles of the given lengths begin, as kernels take it, and where the last one ends; at most
+  /// 2^32 − 1, where it is too far for what follows.
+  private static func offsets(_ lengths: ByteView) -> (offsets: ByteView, end: Int) {
+    var end = 0
+    var offsets: [UInt32] = [0]
+    offsets.reserveCapacity(lengths.count / 2 + 1)
+    for index in 0..<lengths.count / 2 {
+      end += length(index, lengths)
+      offsets.append(UInt32(clamping: end).littleEndian)
+    }
+    return (offsets.withUnsafeBytes { ByteView(copying: $0) }, end)
+  }
+}

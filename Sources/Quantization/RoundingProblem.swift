@@ -274,7 +274,8 @@ struct RoundingPass {
       let product = problem.signals[row] - products[row]
       let square = product - products[row] + squaredErrors[row]
       let output = product - damp * level * sums.products[row]
-      noise += signal - 2 * gain * output
+      noise +=
+        signal - 2 * gain * output
         + gain * gain * (square - damp * level * level * sums.squares[row])
       total += signal
     }

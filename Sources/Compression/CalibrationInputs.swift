@@ -29,6 +29,8 @@ struct CalibrationInputs: Sendable {
 
   /// Number of tokens.
   let count: Int
+  /// The greatest importance of a token whose hidden state has the length 1.
+  let priorImportance: Double
   /// The tokens `range`.
   let make: @Sendable (_ range: Range<Int>) -> Batch
 

@@ -20,7 +20,11 @@ extension ExpertCompressor {
       inputs.add(batch.states, weights: reference.importance)
     }
     let importance = try rowImportance(expert, calibration)
-    let feedback = ErrorFeedback(inputs, damping: options.rateDistortion.damping)
+    let feedback = ErrorFeedback(
+      inputs,
+      damping: options.rateDistortion.damping,
+      priorImportance: calibration.priorImportance
+    )
     var quantized: [Quantized] = []
     for (index, linear) in expert.input.enumerated() {
       let weights = try finiteWeights(of: linear, name: expert.names[index])
@@ -37,7 +41,8 @@ extension ExpertCompressor {
     let output = try learnOutput(of: expert, with: quantized, calibration)
     let innerFeedback = ErrorFeedback(
       output.regression.covariance,
-      damping: options.rateDistortion.damping
+      damping: options.rateDistortion.damping,
+      priorImportance: calibration.priorImportance
     )
     quantized.append(
       quantize(

@@ -53,18 +53,22 @@ public struct Compressor: Sendable {
         ),
         store
       )
-      workers.forEach(samples.count) { index in
-        encoded[sequence: index] = model.encoder.finalNorm(encoded[sequence: index])
+      for states in [encoded.states, encoded.reference].compactMap(\.self) {
+        workers.forEach(samples.count) { index in
+          states[sequence: index] = model.encoder.finalNorm(states[sequence: index])
+        }
       }
       // The position of a token predicts the label at the same index.
-      let decoder = LayerStack(
-        model.decoder,
-        name: "decoder",
-        samples.map { model.decoderInput(for: $0.labels) },
-        usable: samples.flatMap { $0.labels.map { !isSentinel($0) } },
-        encoded: encoded
-      )
-      _ = try run(decoder, store)
+      let decoder = { (encoded: HiddenStates) in
+        LayerStack(
+          model.decoder,
+          name: "decoder",
+          samples.map { model.decoderInput(for: $0.labels) },
+          usable: samples.flatMap { $0.labels.map { !isSentinel($0) } },
+          encoded: encoded
+        )
+      }
+      _ = try run(decoder(encoded.states), reference: encoded.reference.map(decoder), store)
     case let model as DecoderModel:
       for (index, ids) in inputs.enumerated() {
         try model.requireContext(
@@ -84,43 +88,88 @@ public struct Compressor: Sendable {
     }
   }
 
+  /// All tokens' states behind a stack of layers: in the compressed model, and in the uncompressed one
+  /// where the method asks for it.
+  private struct Outcome {
+    var states: HiddenStates
+    var reference: HiddenStates?
+  }
+
+  /// - Parameter reference: the stack as the uncompressed model has it, where that is another one.
   private func run(
     _ stack: LayerStack,
+    reference referenceStack: LayerStack? = nil,
     _ store: (CompressedLayer) throws(InputError) -> Void
-  ) throws(InputError) -> HiddenStates {
-    let states = HiddenStates(lengths: stack.lengths, columns: model.modelSize)
-    let count = stack.lengths.count
-    try workers.forEach(count) { (sequence) throws(InputError) in
-      states[sequence: sequence] = try stack.embed(sequence)
-    }
+  ) throws(InputError) -> Outcome {
+    let states = try embed(stack)
+    let reference = options.method == .rd ? try embed(stack) : nil
     for (index, layer) in stack.layers.enumerated() {
       let name = "\(stack.name) \(index + 1)"
-      try workers.forEach(count) { (sequence) throws(InputError) in
-        var x = states[sequence: sequence]
-        try stack.attend(&x, index, sequence)
-        states[sequence: sequence] = x
-      }
+      try attend(stack, index, states)
+      if let reference { try attend(referenceStack ?? stack, index, reference) }
       try states.requireFinite(in: name)
       switch layer.network {
       case .dense:
-        try workers.forEach(count) { (sequence) throws(InputError) in
-          var (x, scratch) = (states[sequence: sequence], LayerScratch())
-          try layer.feedForward(&x, scratch: &scratch)
-          states[sequence: sequence] = x
-        }
+        for states in [states, reference].compactMap(\.self) { try feedForward(layer, states) }
       case .sparse(let experts):
         let routes = route(experts, norm: layer.networkNorm, states)
-        let task = "\(name) of \(stack.layers.count)"
         let (compressed, result) = try compress(
           experts,
-          calibration(experts, norm: layer.networkNorm, states, routes, usable: stack.usable),
-          task: task
+          CalibrationTokens(
+            layer,
+            experts,
+            routes,
+            states: states,
+            reference: reference,
+            usable: stack.usable,
+            expertWeights: model.expertWeights,
+            options
+          ),
+          task: "\(name) of \(stack.layers.count)"
         )
         try store(result)
         try run(compressed, norm: layer.networkNorm, states, routes)
+        if let reference {
+          let routes = route(experts, norm: layer.networkNorm, reference)
+          try run(experts, norm: layer.networkNorm, reference, routes)
+        }
       }
     }
+    return Outcome(states: states, reference: reference)
+  }
+
+  /// The states of all sequences before the first layer.
+  private func embed(_ stack: LayerStack) throws(InputError) -> HiddenStates {
+    let states = HiddenStates(lengths: stack.lengths, columns: model.modelSize)
+    try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
+      states[sequence: sequence] = try stack.embed(sequence)
+    }
     return states
+  }
+
+  /// Adds to all states what the attention of layer `index` makes of them.
+  private func attend(
+    _ stack: LayerStack,
+    _ index: Int,
+    _ states: HiddenStates
+  ) throws(InputError) {
+    try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
+      var x = states[sequence: sequence]
+      try stack.attend(&x, index, sequence)
+      states[sequence: sequence] = x
+    }
+  }
+
+  /// Adds to all states what the dense network of `layer` makes of them.
+  private func feedForward(
+    _ layer: any ResidualLayer,
+    _ states: HiddenStates
+  ) throws(InputError) {
+    try workers.forEach(states.sequences.count) { (sequence) throws(InputError) in
+      var (x, scratch) = (states[sequence: sequence], LayerScratch())
+      try layer.feedForward(&x, scratch: &scratch)
+      states[sequence: sequence] = x
+    }
   }
 
   /// Where all tokens go; a sequence at a time, since an expert's capacity may count per sequence.
@@ -139,42 +188,12 @@ public struct Compressor: Sendable {
     return routes
   }
 
-  /// What each expert is calibrated on.
-  private func calibration(
-    _ experts: MixtureOfExperts,
-    norm: RMSNorm,
-    _ states: HiddenStates,
-    _ routes: Routes,
-    usable: [Bool]
-  ) -> @Sendable (_ expert: Int) -> CalibrationInputs {
-    let perToken = experts.expertsPerToken
-    let mean = max(1, states.tokens * perToken / max(1, experts.experts.count))
-    let cap = options.tokenCap * mean
-    return { index in
-      if index < routes.choices.count {
-        let choices = routes.choices[index].prefix(cap).filter { usable[$0.token] }
-        return CalibrationInputs(count: choices.count) { range in
-          let choices = choices[range]
-          return (norm(states.gather(choices.map(\.token))), choices.map(\.weight))
-        }
-      }
-      // The shared expert sees every token: as many of them, spread evenly, as any other may.
-      let all = usable.indices.filter { usable[$0] }
-      let step = max(1, (all.count + cap - 1) / cap)
-      let tokens = stride(from: 0, to: all.count, by: step).map { all[$0] }
-      return CalibrationInputs(count: tokens.count) { range in
-        let x = norm(states.gather(Array(tokens[range])))
-        return (x, experts.shared?.weights(x) ?? [])
-      }
-    }
-  }
-
   /// Compresses the layer's experts, and the shared one if that is wanted.
   ///
   /// - Returns: the layer as it will run, and as it is stored.
   private func compress(
     _ experts: MixtureOfExperts,
-    _ calibration: @Sendable (_ expert: Int) -> CalibrationInputs,
+    _ calibration: CalibrationTokens,
     task: String
   ) throws(InputError) -> (MixtureOfExperts, CompressedLayer) {
     var networks = experts.experts
@@ -185,7 +204,7 @@ public struct Compressor: Sendable {
     let (all, progress, count) = (networks, progress, Counter())
     let results = try workers.map(all.count) {
       (index) throws(InputError) -> (ExpertCompressor.Result, Int) in
-      let inputs = calibration(index)
+      let inputs = calibration.inputs(ofExpert: index)
       let result = try compress(all[index], inputs)
       count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
       return (result, inputs.count)

@@ -4,28 +4,6 @@ import Models
 import Quantization
 import Tensors
 
-/// What an expert is calibrated on, made batch by batch so that all of it is never held at once.
-struct CalibrationInputs: Sendable {
-  /// Tokens that are made at a time.
-  private static let batch = 4096
-
-  /// Number of tokens.
-  let count: Int
-  /// The tokens `range` after the layer's norm, `[tokens, modelSize]`, and the factors that the
-  /// expert's output gets for them.
-  let make: @Sendable (_ range: Range<Int>) -> (states: Matrix, weights: [Float])
-
-  /// Calls `body` with all tokens in order, a batch at a time.
-  func forEachBatch(
-    _ body: (_ states: Matrix, _ weights: [Float]) throws(InputError) -> Void
-  ) throws(InputError) {
-    for first in stride(from: 0, to: count, by: Self.batch) {
-      let (states, weights) = make(first..<min(count, first + Self.batch))
-      try body(states, weights)
-    }
-  }
-}
-
 /// Compresses one expert from the tokens that reach it.
 struct ExpertCompressor: Sendable {
   let options: CompressionOptions
@@ -48,10 +26,9 @@ struct ExpertCompressor: Sendable {
   }
 
   /// A matrix that is quantized, not yet encoded.
-  private struct Quantized {
+  struct Quantized {
     var name: String
     var matrix: QuantizedMatrix
-    var zeros: Int
     var relativeOutputError: Double
     var outcome: GPTQ.Outcome
   }
@@ -60,43 +37,49 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    var inputs = InputStatistics(size: expert.input[0].columns, options)
-    var inner = InputStatistics(size: expert.output.columns, options)
-    try calibration.forEachBatch { (states, weights) throws(InputError) in
-      inputs.add(states, weights)
-      // Both from the same pass, before any matrix is changed.
-      if !options.isTrulySequential { inner.add(try expert.inner(states), weights) }
-    }
-    let quantizer = inputs.quantizer
-    var quantized: [Quantized] = []
-    for (linear, name) in zip(expert.input, expert.names) {
-      quantized.append(try quantize(linear, name: name, quantizer))
-    }
-    if options.isTrulySequential {
-      // What the compressed input matrices give.
-      var compressed = expert
-      for (index, part) in quantized.enumerated() {
-        compressed.input[index] = try Linear(EncodedMatrix(part.matrix).matrix(place: part.name))
+    var quantized =
+      switch options.method {
+      case .gptq, .rtn: try quantizeToGrid(expert, calibration)
+      case .rd: try quantizeByRate(expert, calibration)
       }
-      try calibration.forEachBatch { (states, weights) throws(InputError) in
-        inner.add(try compressed.inner(states), weights)
-      }
-    }
-    let outputName = expert.names[expert.input.count]
-    quantized.append(try quantize(expert.output, name: outputName, inner.quantizer))
     if expert.canReorderNeurons { reorderNeurons(&quantized) }
-
     var result = Result(parts: [], expert: expert)
     for part in quantized { result.parts.append(try encode(part)) }
-    for (index, part) in result.parts.enumerated() {
-      let linear = try Linear(part.encoded.matrix(place: part.name))
+    result.expert = try running(result.parts.map { ($0.encoded, $0.name) }, as: expert)
+    return result
+  }
+
+  /// The first matrices of `expert` replaced by `matrices`.
+  func running(_ matrices: [(encoded: EncodedMatrix, name: String)], as expert: FeedForward)
+    throws(InputError) -> FeedForward
+  {
+    var expert = expert
+    for (index, matrix) in matrices.enumerated() {
+      let linear = try Linear(matrix.encoded.matrix(place: matrix.name))
       if index < expert.input.count {
-        result.expert.input[index] = linear
+        expert.input[index] = linear
       } else {
-        result.expert.output = linear
+        expert.output = linear
       }
     }
-    return result
+    return expert
+  }
+
+  /// The weights of `linear`.
+  ///
+  /// - Throws: `InputError` naming `name` if one is not finite.
+  func finiteWeights(of linear: Linear, name: String) throws(InputError) -> Matrix {
+    let weights = try linear.matrix()
+    if let index = weights.elements.firstIndex(where: { !$0.isFinite }) {
+      throw InputError(
+        .invalidValue,
+        at: "tensor '\(name)', row \(index / weights.columns), column \(index % weights.columns)",
+        expected: "finite weights",
+        found: "\(weights.elements[index])",
+        remedy: "The checkpoint is damaged or was saved from a diverged training run"
+      )
+    }
+    return weights
   }
 
   /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,
@@ -117,46 +100,13 @@ struct ExpertCompressor: Sendable {
     parts[parts.count - 1].matrix = output.reorderingColumns(order)
   }
 
-  private func quantize(_ linear: Linear, name: String, _ quantizer: MatrixQuantizer)
-    throws(InputError) -> Quantized
-  {
-    let weights = try linear.matrix()
-    if let index = weights.elements.firstIndex(where: { !$0.isFinite }) {
-      throw InputError(
-        .invalidValue,
-        at: "tensor '\(name)', row \(index / weights.columns), column \(index % weights.columns)",
-        expected: "finite weights",
-        found: "\(weights.elements[index])",
-        remedy: "The checkpoint is damaged or was saved from a diverged training run"
-      )
-    }
-    let result = quantizer(weights)
-    let levels = result.matrix.levels.lazy.flatMap { [$0.low, $0.high] }
-    if let level = levels.first(where: { !$0.isFinite }) {
-      throw InputError(
-        .invalidValue,
-        at: "tensor '\(name)'",
-        expected: "weights whose levels are finite in bfloat16",
-        found: "a level of \(level)",
-        remedy: "The checkpoint is damaged or was saved from a diverged training run"
-      )
-    }
-    return Quantized(
-      name: name,
-      matrix: result.matrix,
-      zeros: result.matrix.dequantized().elements.count { $0 == 0 },
-      relativeOutputError: result.relativeOutputError,
-      outcome: result.outcome
-    )
-  }
-
   private func encode(_ part: Quantized) throws(InputError) -> CompressedPart {
     CompressedPart(
       name: part.name,
       encoded: try EncodedMatrix(part.matrix),
       weights: part.matrix.rows * part.matrix.columns,
       symbolCounts: part.matrix.symbolCounts,
-      zeros: part.zeros,
+      zeros: part.matrix.dequantized().elements.count { $0 == 0 },
       relativeOutputError: part.relativeOutputError,
       outcome: part.outcome
     )

@@ -39,4 +39,23 @@ public enum Cholesky {
     dpotri_("L", &n, &a, &leading, &info)
     return info == 0
   }
+
+  /// The rows of `X` with `X · A = B`.
+  ///
+  /// - Parameters:
+  ///   - right: `B`, `[count, size]`.
+  ///   - matrix: `A`, symmetric, `[size, size]`; only one triangle is read, which one does not matter.
+  ///   - size: rows and columns of `A`.
+  /// - Returns: `[count, size]`; `nil` if `A` is not positive definite to working precision, or not
+  ///   finite.
+  public static func solve(_ right: [Double], by matrix: [Double], size: Int) -> [Double]? {
+    precondition(matrix.count == size * size && size > 0 && right.count % size == 0)
+    // Rows of B are LAPACK's columns, and A is symmetric.
+    var (a, x) = (matrix, right)
+    guard factor(&a, size) else { return nil }
+    var (n, count, info) = (Int32(size), Int32(right.count / size), Int32(0))
+    var (leadingA, leadingX) = (n, n)
+    dpotrs_("L", &n, &count, &a, &leadingA, &x, &leadingX, &info)
+    return info == 0 && x.allSatisfy(\.isFinite) ? x : nil
+  }
 }

@@ -13,7 +13,7 @@ public struct ErrorFeedback: Sendable {
   /// How the matrices with these inputs come to be quantized.
   public let outcome: GPTQ.Outcome
   /// Mean of the inputs, `[size]`.
-  let mean: [Double]
+  public let mean: [Double]
   /// `−Uᵀ` without its diagonal, row-major: what errors add to the weights of a later column. `U` is
   /// scaled such that the mean of its squared diagonal is 1.
   let factors: [Float]
@@ -21,6 +21,9 @@ public struct ErrorFeedback: Sendable {
   let errorScales: [Float]
   /// `U[i, i]²`: the squared error of a weight in column `i` that costs as much as one of 1 in the mean.
   let prices: [Float]
+  /// The squared error of a weight that costs as much as one of 1 in the outputs of a token of importance
+  /// 1, in a column of price 1.
+  let errorUnit: Double
   /// What damping added to the Hessian's diagonal, in the scale of `U`.
   let damp: Double
 
@@ -29,24 +32,37 @@ public struct ErrorFeedback: Sendable {
   /// Where no token counts, or the damped covariance is singular, the columns do not know of each
   /// other and all are worth the same; `outcome` says so.
   ///
-  /// - Parameter damping: fraction of the mean of the covariance's diagonal that is added to it.
-  public init(_ covariance: Covariance, damping: Double) {
-    var h = covariance.matrix
-    let size = covariance.size
-    let meanDiagonal = (0..<size).reduce(0.0) { $0 + h[$1 * size + $1] } / Double(size)
-    let damp = damping * meanDiagonal
-    for index in 0..<size { h[index * size + index] += damp }
-    if meanDiagonal > 0, let factor = Cholesky.inverseFactor(of: h, size: size) {
-      self.init(factor, damp: damp, covariance)
+  /// - Parameters:
+  ///   - damping: fraction of the mean of the covariance's diagonal that is added to it.
+  ///   - priorImportance: importance of tokens that were not seen, but may be: an expert that no
+  ///     calibration token reached is not one that none ever reaches.
+  public init(_ covariance: Covariance, damping: Double, priorImportance: Double) {
+    let (h, damp) = covariance.damped(by: damping)
+    let importance = covariance.total + priorImportance
+    if damp > 0, let factor = Cholesky.inverseFactor(of: h, size: covariance.size) {
+      self.init(factor, damp: damp, covariance, importance)
     } else {
       self.init(
         withoutFeedback: covariance,
-        covariance.tokens == 0 ? .noTokens : .singularHessian
+        covariance.tokens == 0 ? .noTokens : .singularHessian,
+        importance
       )
     }
   }
 
-  private init(_ factor: [Double], damp: Double, _ covariance: Covariance) {
+  /// The mean of the products of `weights`, `[rows, size]`, with the inputs.
+  public func outputMean(of weights: Matrix) -> [Double] {
+    (0..<weights.rows).map { row in
+      zip(weights[row: row], mean).reduce(0) { $0 + Double($1.0) * $1.1 }
+    }
+  }
+
+  private init(
+    _ factor: [Double],
+    damp: Double,
+    _ covariance: Covariance,
+    _ importance: Double
+  ) {
     size = covariance.size
     outcome = .gptq
     mean = covariance.mean
@@ -56,6 +72,7 @@ public struct ErrorFeedback: Sendable {
     errorScales = diagonal.map { Float(1 / ($0 * scale)) }
     prices = diagonal.map { Float($0 * $0 / square) }
     self.damp = damp * square
+    errorUnit = square / importance
     var factors = [Float](repeating: 0, count: factor.count)
     for row in 0..<size {
       for column in row + 1..<max(row + 1, size) {
@@ -65,7 +82,11 @@ public struct ErrorFeedback: Sendable {
     self.factors = factors
   }
 
-  private init(withoutFeedback covariance: Covariance, _ outcome: GPTQ.Outcome) {
+  private init(
+    withoutFeedback covariance: Covariance,
+    _ outcome: GPTQ.Outcome,
+    _ importance: Double
+  ) {
     size = covariance.size
     self.outcome = outcome
     mean = covariance.mean
@@ -73,5 +94,7 @@ public struct ErrorFeedback: Sendable {
     errorScales = Array(repeating: 1, count: size)
     prices = errorScales
     damp = 0
+    // Inputs are normalised; their variance is about 1.
+    errorUnit = 1 / importance
   }
 }

@@ -7,26 +7,52 @@ import Tensors
 /// nearest level, the one with the least `(w − q)² / d² + λ · bits(q)`, `d` being the diagonal of the
 /// Cholesky factor and `bits` from how often each level occurs in the matrix. A row's levels are the
 /// multiples of one number, which is refitted to the row by least squares under the Hessian; rounding
-/// and refitting take turns. At the end each row is scaled such that the product of its outputs with
-/// the original ones is what it was: noise costs a network less than outputs that are too small.
+/// and refitting take turns.
+///
+/// Errors are counted absolutely, each token by its importance and each row by its own, so that one λ
+/// for a whole model gives every matrix the rate at which a further bit would serve as much anywhere
+/// (Shoham and Gersho, IEEE Trans. ASSP 36:1445, 1988).
 public struct RateDistortion: Sendable {
   /// Fraction of the mean of the covariance's diagonal that is added to the diagonal.
-  public var damping = 0.01
-  /// What a bit costs: in units of the weights' variance, in squared error of a column in which errors
-  /// matter as much as in the mean.
-  public var lambda = 0.5
-  /// A row's levels are the multiples of one number from `−radius` to `radius`: 1 for ternary.
-  public var radius = 1
+  public var damping = 0.02
+  /// The like for the regression that makes up for earlier errors.
+  public var regressionDamping = 0.01
+  /// What a bit costs, in squared error weighted by importance.
+  public var lambda = 0.25
+  /// Symbols have at most so many binary digits, sign apart: 1 for ternary.
+  public var planes = 3
   /// Most passes over the columns.
-  public var passes = 12
+  public var passes = 4
   /// Passes end when one lowers the objective by a smaller fraction than this.
   public var tolerance = 1e-3
-  /// Columns after which errors are carried to those after them with a matrix product.
-  public var blockSize = 64
 
   /// Rate–distortion quantization with default settings.
   public init() {}
 
+  /// Quantizes the matrix of `problem`, which may serve any number of settings.
+  public func solve(_ problem: RoundingProblem) -> Solution {
+    let price = problem.price(ofBitAt: lambda)
+    let radius = 1 << planes - 1
+    var levels = problem.initialLevels(price: price, radius: radius)
+    var pass: RoundingPass
+    var fitted = levels
+    var bits = problem.roughCounts(levels, radius: radius).bits
+    var (passes, last) = (0, Double.infinity)
+    repeat {
+      levels = fitted
+      pass = problem.round(levels: levels, bits: bits, price: price)
+      (fitted, bits) = (pass.refit(levels, problem), pass.counts.bits)
+      passes += 1
+      let objective =
+        pass.squaredErrors.reduce(0, +) + price * problem.weightCount * pass.counts.rate
+      if last - objective < tolerance * objective && passes > 1 { break }
+      last = objective
+    } while passes < self.passes
+    return Solution(pass, roundedWith: levels, fitted, problem, passes: passes)
+  }
+}
+
+extension RateDistortion {
   /// A matrix that was quantized.
   public struct Solution: Sendable {
     /// Output size.
@@ -39,71 +65,47 @@ public struct RateDistortion: Sendable {
     public let levels: [Float]
     /// How the levels are stored.
     public let levelCode: LevelCode
-    /// What restores the mean of the outputs, `[rows]`: `(W − Q) · mean(x)`.
-    public let bias: [Float]
-    /// Entropy of the symbols in bits per weight.
+    /// Entropy of the symbols' digits in bits per weight.
     public let rate: Double
     /// Squared error of the outputs, less their mean, over their square.
     public let relativeOutputError: Double
     /// Passes over the columns that it took.
     public let passes: Int
 
-    /// The matrix on the ternary grid.
-    ///
-    /// - Precondition: all symbols are −1, 0 or 1.
-    public var ternaryMatrix: QuantizedMatrix {
-      var matrix = QuantizedMatrix(
-        rows: rows,
-        columns: columns,
-        grid: Grid(.ternary, isSymmetric: true)
+    /// What `pass`, with levels `levels`, came to, if its symbols stand for multiples of `fitted`.
+    init(
+      _ pass: RoundingPass,
+      roundedWith levels: [Float],
+      _ fitted: [Float],
+      _ problem: RoundingProblem,
+      passes: Int
+    ) {
+      (rows, columns, self.passes) = (problem.rows, problem.columns, passes)
+      let wanted = zip(fitted, problem.scales).map { $0 / $1 }
+      symbols = problem.rowMajor(pass.symbols)
+      // Levels of rows of zeros do not count.
+      let used = zip(wanted, pass.squares(problem)).filter { $0.1 > 0 }.map(\.0)
+      let code = LevelCode(covering: used)
+      let stored = wanted.map { code.magnitude(code.code($0)) }
+      self.levels = Array(stored.prefix(rows))
+      levelCode = code
+      rate = pass.counts.rate
+      relativeOutputError = pass.relativeOutputError(
+        levels,
+        factors: zip(zip(stored, problem.scales), levels).map { $0.0 * $0.1 / $1 },
+        problem
       )
-      matrix.symbols = symbols.map { UInt8($0 + 1) }
-      matrix.levels = levels.map { Levels(low: -$0, high: $0) }
-      matrix.levelCode = levelCode
-      return matrix
     }
-  }
 
-  /// Quantizes `weights`, `[rows, columns]`.
-  ///
-  /// - Precondition: the weights are finite, and `feedback` is of their number of columns.
-  public func quantize(_ weights: Matrix, _ feedback: ErrorFeedback) -> Solution {
-    solve(RoundingProblem(weights, feedback, blockSize: blockSize))
-  }
-
-  /// Quantizes the matrix of `problem`, which may serve any number of settings.
-  public func solve(_ problem: RoundingProblem) -> Solution {
-    var levels = problem.initialLevels
-    // A start from which error feedback spreads: few weights are zero at first.
-    var bits = (-radius...radius).map { $0 == 0 ? Float(0.25) : 4.5 }
-    var pass = problem.round(levels: levels, bits: bits, lambda: lambda)
-    var (fitted, gains) = pass.refit(levels, problem)
-    var (passes, last) = (1, Double.infinity)
-    while passes < self.passes {
-      let objective = pass.squaredErrors.reduce(0, +) + lambda * problem.weightCount * pass.rate
-      if last - objective < tolerance * objective && passes > 1 { break }
-      last = objective
-      (levels, bits) = (fitted, pass.bits)
-      pass = problem.round(levels: levels, bits: bits, lambda: lambda)
-      (fitted, gains) = pass.refit(levels, problem)
-      passes += 1
+    /// The mean of each row's products with inputs of the mean `inputMean`, `[columns]`.
+    public func outputMean(_ inputMean: [Double]) -> [Double] {
+      (0..<rows).map { row in
+        var sum = 0.0
+        for column in 0..<columns {
+          sum += Double(symbols[row * columns + column]) * inputMean[column]
+        }
+        return sum * Double(levels[row])
+      }
     }
-    let scaled = zip(fitted, gains).map { $0 * $1 * problem.scale }
-    // At most 2 % off, which makes no difference to the noise.
-    let code = LevelCode(covering: scaled.prefix(problem.rows))
-    let stored = scaled.map { code.magnitude(code.code($0)) }
-    let factors = zip(stored, levels).map { $0 / ($1 * problem.scale) }
-    let symbols = problem.rowMajor(pass.symbols)
-    return Solution(
-      rows: problem.rows,
-      columns: problem.columns,
-      symbols: symbols,
-      levels: Array(stored.prefix(problem.rows)),
-      levelCode: code,
-      bias: problem.bias(symbols, levels: stored),
-      rate: pass.rate,
-      relativeOutputError: pass.relativeOutputError(levels, gains: factors, problem),
-      passes: passes
-    )
   }
 }

@@ -6,91 +6,126 @@ import Tensors
 /// A matrix to be rounded, with what its inputs say of errors: what rounding needs whatever the
 /// settings.
 ///
-/// Weights are kept in units of their standard deviation, one column after another, rows padded with
-/// zeros.
+/// Rows are scaled by the square root of their importance, so that a squared error counts the same in
+/// all, and all by what makes the mean variance of their weights 1; weights are kept one column after
+/// another, rows padded with zeros.
 public struct RoundingProblem: Sendable {
   /// Output size.
   public let rows: Int
   /// Input size.
   public let columns: Int
-  /// Standard deviation of the weights: the mean over rows of their variance.
-  let scale: Float
-  /// Levels to begin with, in units of `scale`, `[paddedRows]`.
-  let initialLevels: [Float]
+  /// What each row is multiplied by, `[paddedRows]`.
+  let scales: [Float]
+  /// Standard deviation of the scaled rows, `[paddedRows]`.
+  private let deviations: [Float]
+  /// What an error of 1 in the original outputs is, squared, once rows are scaled: importance apart.
+  private let unit: Double
   /// Squared output of each row in the damped norm, `[paddedRows]`.
   let signals: [Double]
   /// Squared weights of each row, `[paddedRows]`.
   let squares: [Double]
   let feedback: ErrorFeedback
 
-  private let blockSize: Int
   private let paddedRows: Int
   private let weights: [Float]
   /// The errors `E` of rounding all weights to zero.
   private let zeroErrors: [Float]
 
+  /// Columns after which errors are carried to those after them with a matrix product.
+  private static let blockSize = 64
+
   var weightCount: Double { Double(rows * columns) }
 
   /// The problem of rounding `matrix`, `[rows, columns]`.
   ///
+  /// - Parameter rowImportance: what the squared error of each row counts, `[rows]`, 0 or more.
   /// - Precondition: the weights are finite, and `feedback` is of their number of columns.
-  public init(_ matrix: Matrix, _ feedback: ErrorFeedback, blockSize: Int = 64) {
-    precondition(matrix.columns == feedback.size)
+  public init(_ matrix: Matrix, _ feedback: ErrorFeedback, rowImportance: [Float]) {
+    precondition(matrix.columns == feedback.size && rowImportance.count == matrix.rows)
     rows = matrix.rows
     columns = matrix.columns
     self.feedback = feedback
-    self.blockSize = blockSize
     let lanes = RoundingBlock.lanes
     let padded = (rows + lanes - 1) / lanes * lanes
     paddedRows = padded
-    let deviations = (0..<rows).map { Self.deviation(matrix[row: $0]) }
-    let variance = deviations.reduce(0) { $0 + $1 * $1 } / Double(max(1, rows))
-    let scale = variance > 0 ? Float(variance.squareRoot()) : 1
-    self.scale = scale
-    initialLevels = (0..<padded).map { row in
+    let variances = (0..<rows).map { Self.variance(matrix[row: $0]) }
+    // A row that does not count at all still gets a finite scale.
+    let least = (rowImportance.max() ?? 0) * 1e-6
+    let importance = rowImportance.map { Double(max($0, least, .leastNormalMagnitude)) }
+    let mean = zip(variances, importance).reduce(0) { $0 + $1.0 * $1.1 } / Double(max(1, rows))
+    unit = mean > 0 ? 1 / mean : 1
+    let scale = unit.squareRoot()
+    scales = (0..<padded).map { $0 < rows ? Float(importance[$0].squareRoot() * scale) : 1 }
+    deviations = zip(scales, variances + Array(repeating: 0, count: padded - rows)).map {
       // Rows of one value have no deviation; any level serves.
-      let deviation = row < deviations.count ? Float(deviations[row]) / scale : 0
-      return deviation > 0 ? 2 * deviation : 2
+      $1 > 0 ? $0 * Float($1.squareRoot()) : 1
     }
+    let scales = scales
     var weights = [Float](repeating: 0, count: columns * padded)
     for row in 0..<rows {
-      for column in 0..<columns { weights[column * padded + row] = matrix[row, column] / scale }
+      for column in 0..<columns { weights[column * padded + row] = matrix[row, column] * scales[row] }
     }
     self.weights = weights
     squares = Self.rowSums(weights, weights, rows: padded)
     let zeros = Self.round(
       weights,
       feedback,
-      blockSize: blockSize,
       levels: Array(repeating: 0, count: padded),
       bits: [0],
-      lambda: 0
+      price: 0
     )
     zeroErrors = zeros.errors
     signals = Self.rowSums(zeroErrors, zeroErrors, rows: padded)
   }
 
-  private static func deviation(_ row: ArraySlice<Float>) -> Double {
+  private static func variance(_ row: ArraySlice<Float>) -> Double {
     guard row.count > 1 else { return 0 }
     let mean = row.reduce(0.0) { $0 + Double($1) } / Double(row.count)
-    let square = row.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
-    return (square / Double(row.count - 1)).squareRoot()
+    return row.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
+      / Double(row.count - 1)
+  }
+
+  /// What a bit costs in squared error of a scaled weight, in a column in which errors matter as much
+  /// as in the mean, where `lambda` is what it costs in squared error weighted by importance.
+  func price(ofBitAt lambda: Double) -> Double { lambda * unit * feedback.errorUnit }
+
+  /// Levels to begin with, `[paddedRows]`: where the error that a bit saves is worth its price, if many
+  /// levels are in use, as near as levels up to `radius` reach; for few of them larger ones do not pay.
+  func initialLevels(price: Double, radius: Int) -> [Float] {
+    // Uniform steps Δ make an error of Δ²/12, which a bit more quarters: λ = 2 ln 2 · Δ²/12.
+    let step = Float((6 * price / log(2)).squareRoot())
+    return deviations.map { min(2 * $0, max(step, 3.5 * $0 / Float(radius))) }
+  }
+
+  /// How often symbols would occur if each weight were rounded by itself.
+  func roughCounts(_ levels: [Float], radius: Int) -> SymbolCounts {
+    var counts = SymbolCounts(radius: radius)
+    for column in 0..<columns {
+      for row in 0..<rows {
+        let position = weights[column * paddedRows + row] / levels[row]
+        // What is nearly half way to the next level is not worth its bits.
+        let symbol = Int(min(abs(position) + 0.4, Float(radius)))
+        counts.add(position < 0 ? -symbol : symbol)
+      }
+    }
+    return counts
   }
 
   /// One pass over the columns.
-  func round(levels: [Float], bits: [Float], lambda: Double) -> RoundingPass {
+  ///
+  /// - Parameter price: what a bit costs in squared error of a weight.
+  func round(levels: [Float], bits: [Float], price: Double) -> RoundingPass {
     let (errors, symbols) = Self.round(
       weights,
       feedback,
-      blockSize: blockSize,
       levels: levels,
       bits: bits,
-      lambda: Float(lambda)
+      price: Float(min(price, 1e30))
     )
-    var counts = [Int](repeating: 0, count: bits.count)
+    var counts = SymbolCounts(radius: bits.count / 2)
     for column in 0..<columns {
       for symbol in symbols[column * paddedRows..<column * paddedRows + rows] {
-        counts[Int(symbol) + bits.count / 2] += 1
+        counts.add(Int(symbol))
       }
     }
     return RoundingPass(
@@ -104,13 +139,12 @@ public struct RoundingProblem: Sendable {
   private static func round(
     _ weights: [Float],
     _ feedback: ErrorFeedback,
-    blockSize: Int,
     levels: [Float],
     bits: [Float],
-    lambda: Float
+    price: Float
   ) -> (errors: [Float], symbols: [Int8]) {
     let (rows, columns) = (levels.count, feedback.size)
-    let prices = feedback.prices.map { $0 * lambda }
+    let prices = feedback.prices.map { $0 * price }
     var errors = weights
     var symbols = [Int8](repeating: 0, count: weights.count)
     errors.withUnsafeMutableBufferPointer { errors in
@@ -197,88 +231,5 @@ public struct RoundingProblem: Sendable {
       }
     }
     return result
-  }
-
-  /// What restores the mean output, `[rows]`, if row `r` is `symbols[r]`, `[rows, columns]`, times
-  /// `levels[r]`.
-  func bias(_ symbols: [Int8], levels: [Float]) -> [Float] {
-    (0..<rows).map { row in
-      var sum = 0.0
-      for column in 0..<columns {
-        let weight = Double(weights[column * paddedRows + row]) * Double(scale)
-        let value = Double(levels[row]) * Double(symbols[row * columns + column])
-        sum += (weight - value) * feedback.mean[column]
-      }
-      return Float(sum)
-    }
-  }
-}
-
-/// What one pass over the columns of a matrix came to.
-struct RoundingPass {
-  /// `[columns, paddedRows]`
-  var symbols: [Int8]
-  /// Squared output errors of the rows in the damped norm: `⟨W − Q, W − Q⟩`.
-  var squaredErrors: [Double]
-  /// Products of the rows with their errors: `⟨W, W − Q⟩`.
-  var products: [Double]
-  /// How often each symbol occurs.
-  var counts: [Int]
-
-  /// Entropy of the symbols in bits per weight.
-  var rate: Double { entropy(ofCounts: counts) }
-
-  /// Bits of each symbol; those that did not occur count as rare, not as impossible.
-  var bits: [Float] {
-    let total = Double(max(1, counts.reduce(0, +)))
-    return counts.map { Float(-log2(max(Double($0) / total, 1e-4))) }
-  }
-
-  /// The levels that fit the symbols best in the damped norm, and the factors that then restore the
-  /// rows' gain, between 1 and 2.
-  func refit(_ levels: [Float], _ problem: RoundingProblem) -> (levels: [Float], gains: [Float]) {
-    let sums = problem.symbolSums(symbols)
-    var (fitted, gains) = (levels, [Float](repeating: 1, count: levels.count))
-    for row in levels.indices {
-      // ⟨W, Q⟩ and ⟨Q, Q⟩
-      let product = problem.signals[row] - products[row]
-      let square = product - products[row] + squaredErrors[row]
-      guard sums.squares[row] > 0, product > 0, square > 0 else {
-        fitted[row] = problem.initialLevels[row]
-        continue
-      }
-      fitted[row] = levels[row] * Float(product / square)
-      // Without damping.
-      let damp = problem.feedback.damp
-      let signal = problem.signals[row] - damp * problem.squares[row]
-      let output = product - damp * Double(levels[row]) * sums.products[row]
-      guard signal > 0, output > 0 else { continue }
-      gains[row] = Float(min(max(signal / (output * product / square), 1), 2))
-    }
-    return (fitted, gains)
-  }
-
-  /// Squared error of the outputs of all rows over their square, without damping, if the rows rounded
-  /// to multiples of `levels` are multiplied by `gains`.
-  func relativeOutputError(
-    _ levels: [Float],
-    gains: [Float],
-    _ problem: RoundingProblem
-  ) -> Double {
-    let sums = problem.symbolSums(symbols)
-    let damp = problem.feedback.damp
-    var (noise, total) = (0.0, 0.0)
-    for row in 0..<problem.rows {
-      let (level, gain) = (Double(levels[row]), Double(gains[row]))
-      let signal = problem.signals[row] - damp * problem.squares[row]
-      let product = problem.signals[row] - products[row]
-      let square = product - products[row] + squaredErrors[row]
-      let output = product - damp * level * sums.products[row]
-      noise +=
-        signal - 2 * gain * output
-        + gain * gain * (square - damp * level * level * sums.squares[row])
-      total += signal
-    }
-    return total > 0 ? noise / total : 0
   }
 }

@@ -36,6 +36,9 @@ public struct FeedForward: Sendable {
   let activation: Activation
   let biases: Biases?
 
+  /// Weights of all its matrices.
+  public var weightCount: Int { (input + [output]).reduce(0) { $0 + $1.rows * $1.columns } }
+
   /// Whether the inner neurons can be put into another order: nothing but the matrices tells them apart.
   public var canReorderNeurons: Bool { biases == nil }
 
@@ -154,7 +157,7 @@ extension Matrix {
   /// Replaces every element by what `function` makes of it and the same element of `other`.
   ///
   /// - Precondition: both have the same size.
-  mutating func combine(_ other: Matrix, _ function: (Float, Float) -> Float) {
+  public mutating func combine(_ other: Matrix, _ function: (Float, Float) -> Float) {
     precondition(rows == other.rows && columns == other.columns)
     elements.withUnsafeMutableBufferPointer { elements in
       other.elements.withUnsafeBufferPointer { other in

@@ -1,0 +1,53 @@
+import Diagnostics
+import Tensors
+
+/// What an expert is calibrated on, made batch by batch so that all of it is never held at once.
+struct CalibrationInputs: Sendable {
+  /// Some of an expert's tokens.
+  struct Batch {
+    /// The tokens after the layer's norm, `[tokens, modelSize]`.
+    var states: Matrix
+    /// The factors that the expert's output gets for them.
+    var weights: [Float]
+    /// What is known of the uncompressed model there; `nil` where the method does without.
+    var reference: Reference?
+  }
+
+  /// What the uncompressed model has where a batch's tokens are.
+  struct Reference {
+    /// The tokens after the layer's norm, `[tokens, modelSize]`.
+    var states: Matrix
+    /// What the expert's output has to make up for: how far the compressed model's hidden states are
+    /// from these before the layer, `[tokens, modelSize]`.
+    var correction: Matrix
+    /// By the square of what a token's error counts.
+    var importance: [Float]
+  }
+
+  /// Tokens that are made at a time.
+  private static let batch = 4096
+
+  /// Number of tokens.
+  let count: Int
+  /// The greatest importance of a token whose hidden state has the length 1.
+  let priorImportance: Double
+  /// The tokens `range`.
+  let make: @Sendable (_ range: Range<Int>) -> Batch
+
+  /// Calls `body` with all tokens in order, a batch at a time.
+  func forEachBatch(_ body: (_ batch: Batch) throws(InputError) -> Void) throws(InputError) {
+    for first in stride(from: 0, to: count, by: Self.batch) {
+      try body(make(first..<min(count, first + Self.batch)))
+    }
+  }
+
+  /// At most `limit` of the tokens, spread over all of them in a few runs.
+  func sample(_ limit: Int) -> [Batch] {
+    guard count > limit else { return count > 0 ? [make(0..<count)] : [] }
+    let runs = 8
+    return (0..<runs).map { run in
+      let first = run * (count - limit / runs) / (runs - 1)
+      return make(first..<first + limit / runs)
+    }
+  }
+}

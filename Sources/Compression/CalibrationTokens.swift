@@ -1,0 +1,120 @@
+import Models
+import Tensors
+
+/// The tokens that a sparse layer is calibrated on, and which of them each expert sees.
+struct CalibrationTokens: Sendable {
+  private let norm: RMSNorm
+  private let experts: MixtureOfExperts
+  private let routes: Routes
+  private let states: HiddenStates
+  private let reference: HiddenStates?
+  private let usable: [Bool]
+  /// An expert is calibrated on at most so many tokens.
+  private let cap: Int
+  /// What the error of a token counts whose relative error is 1: the model's expert weights over its
+  /// tokens, so that λ is what a bit per weight costs in a token's relative squared error, whatever the
+  /// model and the text.
+  private let importanceScale: Float
+  /// Of each token the sum of its routing weights; empty without reference.
+  private let weightSums: [Float]
+
+  /// The tokens `states` before the feed-forward network of `layer`, routed by `routes`.
+  ///
+  /// - Parameters:
+  ///   - reference: the same in the uncompressed model.
+  ///   - usable: for all tokens, whether they count.
+  ///   - expertWeights: expert weights of the whole model.
+  init(
+    _ layer: any ResidualLayer,
+    _ experts: MixtureOfExperts,
+    _ routes: Routes,
+    states: HiddenStates,
+    reference: HiddenStates?,
+    usable: [Bool],
+    expertWeights: Int,
+    _ options: CompressionOptions
+  ) {
+    norm = layer.networkNorm
+    self.experts = experts
+    self.routes = routes
+    self.states = states
+    self.reference = reference
+    self.usable = usable
+    let tokens = states.tokens
+    cap =
+      options.tokenCap
+      * max(1, tokens * experts.expertsPerToken / max(1, experts.experts.count))
+    importanceScale = Float(expertWeights) / Float(max(1, tokens))
+    var sums: [Float] = []
+    if reference != nil {
+      sums = Array(repeating: 0, count: tokens)
+      for choice in routes.choices.joined() { sums[choice.token] += choice.weight }
+    }
+    weightSums = sums
+  }
+
+  /// What expert `index` is calibrated on; the shared one comes after all others.
+  func inputs(ofExpert index: Int) -> CalibrationInputs {
+    guard index < routes.choices.count else { return sharedInputs }
+    let all = routes.choices[index]
+    let choices = all.prefix(cap).filter { usable[$0.token] }
+    return inputs(choices.map(\.token), standingFor: all.count) { range, _ in
+      choices[range].map(\.weight)
+    }
+  }
+
+  /// The shared expert sees every token: as many of them, spread evenly, as any other may.
+  private var sharedInputs: CalibrationInputs {
+    let all = usable.indices.filter { usable[$0] }
+    let step = max(1, (all.count + cap - 1) / cap)
+    let tokens = stride(from: 0, to: all.count, by: step).map { all[$0] }
+    let shared = experts.shared
+    return inputs(tokens, standingFor: all.count) { _, x in shared?.weights(x) ?? [] }
+  }
+
+  /// The inputs that are `tokens`, which stand for `count` of them.
+  private func inputs(
+    _ tokens: [Int],
+    standingFor count: Int,
+    weights: @escaping @Sendable (_ range: Range<Int>, _ x: Matrix) -> [Float]
+  ) -> CalibrationInputs {
+    let scale = importanceScale * Float(count) / Float(max(1, tokens.count))
+    return CalibrationInputs(count: tokens.count, priorImportance: Double(importanceScale)) {
+      range in
+      let tokens = Array(tokens[range])
+      let states = states.gather(tokens)
+      let x = norm(states)
+      let weights = weights(range, x)
+      return CalibrationInputs.Batch(
+        states: x,
+        weights: weights,
+        reference: reference.map { reference in
+          let original = reference.gather(tokens)
+          return CalibrationInputs.Reference(
+            states: norm(original),
+            correction: correction(from: states, to: original, tokens),
+            importance: importance(states, weights, scale)
+          )
+        }
+      )
+    }
+  }
+
+  /// What experts have to add to bring `states` to `original`: all experts of a token alike, so that
+  /// their weighted sum does.
+  private func correction(from states: Matrix, to original: Matrix, _ tokens: [Int]) -> Matrix {
+    var correction = original
+    correction.combine(states) { $0 - $1 }
+    correction.multiplyRows(by: tokens.map { weightSums[$0] > 0 ? 1 / weightSums[$0] : 0 })
+    return correction
+  }
+
+  /// By the square of what each token's error in the expert's output counts: its factor in the layer's
+  /// output, over the length of the hidden state that is added to.
+  private func importance(_ states: Matrix, _ weights: [Float], _ scale: Float) -> [Float] {
+    weights.enumerated().map { row, weight in
+      let square = states[row: row].reduce(0.0) { $0 + Double($1) * Double($1) }
+      return square > 0 ? abs(weight) * Float((Double(scale) / square).squareRoot()) : 0
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import CompressedFolder
+import Diagnostics
+import Models
+import Quantization
+import Tensors
+
+extension ExpertCompressor {
+  /// Quantizes `expert` to the grid of the options: the paper's method, and rounding to nearest.
+  func quantizeToGrid(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
+    -> [Quantized]
+  {
+    var inputHessian = Hessian(size: expert.input[0].columns)
+    var innerHessian = Hessian(size: expert.output.columns)
+    try calibration.forEachBatch { (batch) throws(InputError) in
+      add(batch.states, batch.weights, to: &inputHessian)
+      // Both from the same pass, before any matrix is changed.
+      if !options.isTrulySequential {
+        add(try expert.inner(batch.states), batch.weights, to: &innerHessian)
+      }
+    }
+    var quantized: [Quantized] = []
+    for (linear, name) in zip(expert.input, expert.names) {
+      quantized.append(try quantize(linear, name: name, hessian: inputHessian))
+    }
+    if options.isTrulySequential {
+      // What the compressed input matrices give.
+      var matrices: [(EncodedMatrix, String)] = []
+      for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
+      let compressed = try running(matrices, as: expert)
+      try calibration.forEachBatch { (batch) throws(InputError) in
+        add(try compressed.inner(batch.states), batch.weights, to: &innerHessian)
+      }
+    }
+    let name = expert.names[expert.input.count]
+    quantized.append(try quantize(expert.output, name: name, hessian: innerHessian))
+    return quantized
+  }
+
+  /// Adds `inputs` to a Hessian, each as it is or, if that is wanted, times its weight.
+  private func add(_ inputs: Matrix, _ weights: [Float], to hessian: inout Hessian) {
+    guard options.weightsTokens else { return hessian.add(inputs) }
+    var inputs = inputs
+    inputs.multiplyRows(by: weights)
+    hessian.add(inputs)
+  }
+
+  private func quantize(_ linear: Linear, name: String, hessian: Hessian) throws(InputError)
+    -> Quantized
+  {
+    let weights = try finiteWeights(of: linear, name: name)
+    var (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
+      options.method == .rtn
+      ? (roundToNearest(weights, grid: options.grid), .gptq)
+      : options.gptq.quantize(weights, hessian: hessian, grid: options.grid)
+    if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite })
+    {
+      throw InputError(
+        .invalidValue,
+        at: "tensor '\(name)'",
+        expected: "weights whose levels are finite in bfloat16",
+        found: "a level of \(level)",
+        remedy: "The checkpoint is damaged or was saved from a diverged training run"
+      )
+    }
+    if options.grid.alphabet == .ternary { matrix = matrix.roundingLevels() }
+    return Quantized(
+      name: name,
+      matrix: matrix,
+      relativeOutputError: hessian.relativeOutputError(of: matrix.dequantized(), weights: weights),
+      outcome: outcome
+    )
+  }
+}

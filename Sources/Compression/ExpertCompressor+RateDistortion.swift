@@ -1,0 +1,140 @@
+import CompressedFolder
+import Diagnostics
+import Models
+import Quantization
+import Tensors
+
+extension ExpertCompressor {
+  /// Quantizes `expert` such that the compressed model's hidden states come as near to the
+  /// uncompressed model's as bits at the price λ allow.
+  ///
+  /// First the input matrices, then the output matrix: it learns, from the inner states that the
+  /// compressed input matrices give, to give what the uncompressed layer gives, and to make up for what
+  /// the layers before it did to the hidden states.
+  func quantizeByRate(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
+    -> [Quantized]
+  {
+    var inputs = Covariance(size: expert.input[0].columns)
+    try calibration.forEachBatch { (batch) throws(InputError) in
+      guard let reference = batch.reference else { return }
+      inputs.add(batch.states, weights: reference.importance)
+    }
+    let importance = try rowImportance(expert, calibration)
+    let feedback = ErrorFeedback(
+      inputs,
+      damping: options.rateDistortion.damping,
+      priorImportance: calibration.priorImportance
+    )
+    var quantized: [Quantized] = []
+    for (index, linear) in expert.input.enumerated() {
+      let weights = try finiteWeights(of: linear, name: expert.names[index])
+      quantized.append(
+        quantize(
+          weights,
+          name: expert.names[index],
+          feedback,
+          rowImportance: importance[index],
+          outputMean: feedback.outputMean(of: weights)
+        )
+      )
+    }
+    let output = try learnOutput(of: expert, with: quantized, calibration)
+    let innerFeedback = ErrorFeedback(
+      output.regression.covariance,
+      damping: options.rateDistortion.damping,
+      priorImportance: calibration.priorImportance
+    )
+    quantized.append(
+      quantize(
+        output.regression.map(
+          prior: output.weights,
+          damping: options.rateDistortion.regressionDamping
+        ),
+        name: expert.names[expert.input.count],
+        innerFeedback,
+        rowImportance: Array(repeating: 1, count: output.weights.rows),
+        outputMean: output.regression.covariance.tokens > 0
+          ? output.regression.targetMean : innerFeedback.outputMean(of: output.weights)
+      )
+    )
+    return quantized
+  }
+
+  /// The original output matrix, and what it should give for the inner states that the quantized input
+  /// matrices make.
+  private func learnOutput(
+    of expert: FeedForward,
+    with quantized: [Quantized],
+    _ calibration: CalibrationInputs
+  ) throws(InputError) -> (weights: Matrix, regression: Regression) {
+    var matrices: [(EncodedMatrix, String)] = []
+    for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
+    let compressed = try running(matrices, as: expert)
+    var regression = Regression(inputs: expert.output.columns, targets: expert.output.rows)
+    try calibration.forEachBatch { (batch) throws(InputError) in
+      guard let reference = batch.reference else { return }
+      var target = try expert.output(try expert.inner(reference.states))
+      target += reference.correction
+      regression.add(
+        try compressed.inner(batch.states),
+        target,
+        weights: reference.importance
+      )
+    }
+    let name = expert.names[expert.input.count]
+    return (try finiteWeights(of: expert.output, name: name), regression)
+  }
+
+  private func quantize(
+    _ weights: Matrix,
+    name: String,
+    _ feedback: ErrorFeedback,
+    rowImportance: [Float],
+    outputMean: [Double]
+  ) -> Quantized {
+    let problem = RoundingProblem(weights, feedback, rowImportance: rowImportance)
+    let solution = options.rateDistortion.solve(problem)
+    return Quantized(
+      name: name,
+      matrix: solution.matrix(outputMean: outputMean, inputMean: feedback.mean),
+      relativeOutputError: solution.relativeOutputError,
+      outcome: feedback.outcome
+    )
+  }
+
+  /// How much the squared error of each row of each input matrix adds to that of the expert's output:
+  /// the mean over tokens of the inner state's squared slope, times the squared length of the output
+  /// matrix's column.
+  private func rowImportance(_ expert: FeedForward, _ calibration: CalibrationInputs)
+    throws(InputError) -> [[Float]]
+  {
+    let output = try finiteWeights(of: expert.output, name: expert.names[expert.input.count])
+    var lengths = [Double](repeating: 0, count: output.columns)
+    for row in 0..<output.rows {
+      for (column, weight) in output[row: row].enumerated() {
+        lengths[column] += Double(weight) * Double(weight)
+      }
+    }
+    var sums = Array(repeating: lengths.map { _ in 0.0 }, count: expert.input.count)
+    var total = 0.0
+    for batch in calibration.sample(Self.slopeTokens) {
+      let importance = batch.reference?.importance ?? []
+      let slopes = try expert.innerSlopes(batch.states)
+      for (token, weight) in importance.enumerated() {
+        let square = Double(weight) * Double(weight)
+        total += square
+        for index in slopes.indices {
+          for (column, slope) in slopes[index][row: token].enumerated() {
+            sums[index][column] += square * Double(slope) * Double(slope)
+          }
+        }
+      }
+    }
+    return sums.map { sums in
+      zip(sums, lengths).map { Float(total > 0 ? $0 / total * $1 : $1) }
+    }
+  }
+
+  /// Tokens of an expert that tell how its inner states react.
+  private static let slopeTokens = 1024
+}

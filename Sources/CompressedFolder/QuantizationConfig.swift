@@ -28,7 +28,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   public var formatVersion = Self.currentVersion
   /// The algorithm, `gptq` or `rtn`.
   public var algorithm: String
-  /// `ternary`, or the bits of a uniform grid.
+  /// `ternary`, the bits of a uniform grid, or `adaptive` where each matrix has symbols of its own.
   public var bits: String
   /// Whether grids are symmetric.
   public var symmetric: Bool

@@ -18,7 +18,7 @@ public struct CompressionOptions: Sendable {
   public var grid = Grid(.ternary)
   /// The algorithm's own settings.
   public var gptq = GPTQ()
-  /// The settings of `rd`, which shares none with `gptq`, and whose grid is always ternary.
+  /// The settings of `rd`, which shares none with `gptq` and chooses each matrix's symbols itself.
   public var rateDistortion = RateDistortion()
   /// Whether an expert's second matrix is calibrated on what the first gives once it is compressed.
   public var isTrulySequential = false
@@ -36,9 +36,10 @@ public struct CompressionOptions: Sendable {
   /// The paper's settings.
   public init() {}
 
-  /// `ternary`, or the number of bits.
+  /// `ternary`, the number of bits, or `adaptive`.
   public var bitsName: String {
-    switch grid.alphabet {
+    if method == .rd { return "adaptive" }
+    return switch grid.alphabet {
     case .ternary: "ternary"
     case .multiples: "\(grid.alphabet.count) levels"
     case .uniform(let bits): "\(bits)"

@@ -59,12 +59,13 @@ public struct Compressor: Sendable {
         }
       }
       // The position of a token predicts the label at the same index.
+      let usable = samples.flatMap { $0.labels.map { !isSentinel($0) } }
       let decoder = { (encoded: HiddenStates) in
         LayerStack(
           model.decoder,
           name: "decoder",
           samples.map { model.decoderInput(for: $0.labels) },
-          usable: samples.flatMap { $0.labels.map { !isSentinel($0) } },
+          usable: usable,
           encoded: encoded
         )
       }

@@ -96,7 +96,13 @@ extension ExpertCompressor {
     let solution = options.rateDistortion.solve(problem)
     return Quantized(
       name: name,
-      matrix: solution.matrix(outputMean: outputMean, inputMean: feedback.mean),
+      matrix: solution.matrix(
+        outputMean: outputMean,
+        inputMean: feedback.mean,
+        rowImportance: rowImportance,
+        importance: feedback.importance,
+        lambda: options.rateDistortion.lambda
+      ),
       relativeOutputError: solution.relativeOutputError,
       outcome: feedback.outcome
     )

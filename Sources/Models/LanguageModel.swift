@@ -42,6 +42,11 @@ public protocol LanguageModel: Sendable {
 }
 
 extension LanguageModel {
+  /// Weights of all experts, those not counted that all tokens share.
+  public var expertWeights: Int {
+    mixtures.reduce(0) { $0 + $1.experts.reduce(0) { $0 + $1.weightCount } }
+  }
+
   /// Checks that a sequence of `count` tokens fits the model's context.
   ///
   /// - Throws: `InputError` naming `place` if it does not.

@@ -21,6 +21,8 @@ public struct ErrorFeedback: Sendable {
   let errorScales: [Float]
   /// `U[i, i]²`: the squared error of a weight in column `i` that costs as much as one of 1 in the mean.
   let prices: [Float]
+  /// What the squared error of all tokens together counts.
+  public let importance: Double
   /// The squared error of a weight that costs as much as one of 1 in the outputs of a token of importance
   /// 1, in a column of price 1.
   let errorUnit: Double
@@ -72,6 +74,7 @@ public struct ErrorFeedback: Sendable {
     errorScales = diagonal.map { Float(1 / ($0 * scale)) }
     prices = diagonal.map { Float($0 * $0 / square) }
     self.damp = damp * square
+    self.importance = importance
     errorUnit = square / importance
     var factors = [Float](repeating: 0, count: factor.count)
     for row in 0..<size {
@@ -95,6 +98,7 @@ public struct ErrorFeedback: Sendable {
     prices = errorScales
     damp = 0
     // Inputs are normalised; their variance is about 1.
+    self.importance = importance
     errorUnit = 1 / importance
   }
 }

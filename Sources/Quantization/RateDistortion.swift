@@ -97,15 +97,39 @@ extension RateDistortion {
       )
     }
 
-    /// The mean of each row's products with inputs of the mean `inputMean`, `[columns]`.
-    public func outputMean(_ inputMean: [Double]) -> [Double] {
-      (0..<rows).map { row in
+    /// The matrix, with a bias that makes the mean of its outputs `outputMean`, `[rows]`, for inputs of the
+    /// mean `inputMean`, `[columns]`, if that is worth its bits.
+    ///
+    /// - Parameters:
+    ///   - rowImportance: what the squared error of each row counts, `[rows]`.
+    ///   - importance: what that of all tokens together counts.
+    ///   - lambda: what a bit costs.
+    public func matrix(
+      outputMean: [Double],
+      inputMean: [Double],
+      rowImportance: [Float],
+      importance: Double,
+      lambda: Double
+    ) -> QuantizedMatrix {
+      let bias = (0..<rows).map { row in
         var sum = 0.0
         for column in 0..<columns {
           sum += Double(symbols[row * columns + column]) * inputMean[column]
         }
-        return sum * Double(levels[row])
+        return Float(outputMean[row] - sum * Double(levels[row]))
       }
+      let saved = zip(bias, rowImportance).reduce(0.0) {
+        $0 + Double($1.0) * Double($1.0) * Double($1.1)
+      }
+      let pays = saved * importance > lambda * Double(UInt8.bitWidth * rows)
+      return QuantizedMatrix(
+        rows: rows,
+        columns: columns,
+        multiples: symbols,
+        levels: levels,
+        levelCode: levelCode,
+        bias: pays && bias.allSatisfy(\.isFinite) ? bias : []
+      )
     }
   }
 }

@@ -55,12 +55,14 @@ public struct RoundingProblem: Sendable {
     let mean = zip(variances, importance).reduce(0) { $0 + $1.0 * $1.1 } / Double(max(1, rows))
     unit = mean > 0 ? 1 / mean : 1
     let scale = unit.squareRoot()
-    scales = (0..<padded).map { $0 < rows ? Float(importance[$0].squareRoot() * scale) : 1 }
+    let scales =
+      importance.map { Float($0.squareRoot() * scale) }
+      + Array(repeating: 1, count: padded - variances.count)
+    self.scales = scales
     deviations = zip(scales, variances + Array(repeating: 0, count: padded - rows)).map {
       // Rows of one value have no deviation; any level serves.
       $1 > 0 ? $0 * Float($1.squareRoot()) : 1
     }
-    let scales = scales
     var weights = [Float](repeating: 0, count: columns * padded)
     for row in 0..<rows {
       for column in 0..<columns { weights[column * padded + row] = matrix[row, column] * scales[row] }

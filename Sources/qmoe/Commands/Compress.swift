@@ -67,10 +67,10 @@ struct Compress: ParsableCommand {
   @Flag(help: "Grids that lie symmetrically around 0.")
   var symmetric = false
 
-  @Option(help: "Fraction of the Hessian's mean diagonal added to it (default: 0.1; for rd 0.01).")
+  @Option(help: "Fraction of the Hessian's mean diagonal added to it (default: 0.1; for rd 0.02).")
   var damping: Double?
 
-  @Option(help: "With rd: what a bit costs in squared error; larger makes smaller (default: 0.5).")
+  @Option(help: "With rd: what a bit costs in squared error; larger makes smaller (default: 0.25).")
   var lambda: Double?
 
   @Flag(help: "Round columns in the order of their activations' size.")
@@ -100,7 +100,7 @@ struct Compress: ParsableCommand {
     }
     if lambda != nil && method != .rd { throw ValidationError("--lambda belongs to --method rd.") }
     if method == .rd && (bits != .ternary || groupSize != nil || activationOrder) {
-      throw ValidationError("--method rd is ternary, with a level per row, in the columns' order.")
+      throw ValidationError("--method rd chooses symbols itself, with a level per row, in the columns' order.")
     }
   }
 

@@ -9,7 +9,9 @@ struct CalibrationInputs: Sendable {
     var states: Matrix
     /// The factors that the expert's output gets for them.
     var weights: [Float]
-    /// What is known of the uncompressed model there; `nil` where the method does without.
+    /// By the square of what an error in the expert's output counts.
+    var importance: [Float]
+    /// What is known of the uncompressed model there; `nil` where that is not asked for.
     var reference: Reference?
   }
 
@@ -20,34 +22,35 @@ struct CalibrationInputs: Sendable {
     /// What the expert's output has to make up for: how far the compressed model's hidden states are
     /// from these before the layer, `[tokens, modelSize]`.
     var correction: Matrix
-    /// By the square of what a token's error counts.
-    var importance: [Float]
   }
 
   /// Tokens that are made at a time.
-  private static let batch = 4096
+  private static let batch = 1024
 
   /// Number of tokens.
   let count: Int
   /// The greatest importance of a token whose hidden state has the length 1.
   let priorImportance: Double
-  /// The tokens `range`.
-  let make: @Sendable (_ range: Range<Int>) -> Batch
+  /// The tokens `range`, the reference only where it is asked for.
+  let make: @Sendable (_ range: Range<Int>, _ withReference: Bool) -> Batch
 
   /// Calls `body` with all tokens in order, a batch at a time.
-  func forEachBatch(_ body: (_ batch: Batch) throws(InputError) -> Void) throws(InputError) {
+  func forEachBatch(
+    withReference: Bool = false,
+    _ body: (_ batch: Batch) throws(InputError) -> Void
+  ) throws(InputError) {
     for first in stride(from: 0, to: count, by: Self.batch) {
-      try body(make(first..<min(count, first + Self.batch)))
+      try body(make(first..<min(count, first + Self.batch), withReference))
     }
   }
 
   /// At most `limit` of the tokens, spread over all of them in a few runs.
   func sample(_ limit: Int) -> [Batch] {
-    guard count > limit else { return count > 0 ? [make(0..<count)] : [] }
+    guard count > limit else { return count > 0 ? [make(0..<count, false)] : [] }
     let runs = 8
     return (0..<runs).map { run in
       let first = run * (count - limit / runs) / (runs - 1)
-      return make(first..<first + limit / runs)
+      return make(first..<first + limit / runs, false)
     }
   }
 }

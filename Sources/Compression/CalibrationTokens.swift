@@ -80,7 +80,7 @@ struct CalibrationTokens: Sendable {
   ) -> CalibrationInputs {
     let scale = importanceScale * Float(count) / Float(max(1, tokens.count))
     return CalibrationInputs(count: tokens.count, priorImportance: Double(importanceScale)) {
-      range in
+      range, withReference in
       let tokens = Array(tokens[range])
       let states = states.gather(tokens)
       let x = norm(states)
@@ -88,14 +88,19 @@ struct CalibrationTokens: Sendable {
       return CalibrationInputs.Batch(
         states: x,
         weights: weights,
-        reference: reference.map { reference in
-          let original = reference.gather(tokens)
-          return CalibrationInputs.Reference(
-            states: norm(original),
-            correction: correction(from: states, to: original, tokens),
-            importance: importance(states, weights, scale)
-          )
-        }
+        importance: importance(states, weights, scale),
+        reference: withReference ? makeReference(states, tokens) : nil
+      )
+    }
+  }
+
+  /// What the uncompressed model has where the compressed one has `states`.
+  private func makeReference(_ states: Matrix, _ tokens: [Int]) -> CalibrationInputs.Reference? {
+    reference.map { reference in
+      let original = reference.gather(tokens)
+      return CalibrationInputs.Reference(
+        states: norm(original),
+        correction: correction(from: states, to: original, tokens)
       )
     }
   }

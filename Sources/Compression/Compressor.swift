@@ -9,7 +9,7 @@ import Tensors
 /// layers before it (QMoE, arXiv:2310.16795, section 3.1).
 public struct Compressor: Sendable {
   /// Tokens that go through compressed experts together.
-  private static let batch = 4096
+  private static let batch = 1024
 
   private let model: any LanguageModel
   private let options: CompressionOptions
@@ -51,6 +51,7 @@ public struct Compressor: Sendable {
           inputs,
           usable: inputs.flatMap { $0.map { !isSentinel($0) } }
         ),
+        isLast: false,
         store
       )
       for states in [encoded.states, encoded.reference].compactMap(\.self) {
@@ -69,7 +70,12 @@ public struct Compressor: Sendable {
           encoded: encoded
         )
       }
-      _ = try run(decoder(encoded.states), reference: encoded.reference.map(decoder), store)
+      _ = try run(
+        decoder(encoded.states),
+        reference: encoded.reference.map(decoder),
+        isLast: true,
+        store
+      )
     case let model as DecoderModel:
       for (index, ids) in inputs.enumerated() {
         try model.requireContext(
@@ -78,7 +84,7 @@ public struct Compressor: Sendable {
           remedy: "Cut the sequences shorter"
         )
       }
-      _ = try run(LayerStack(model, inputs), store)
+      _ = try run(LayerStack(model, inputs), isLast: true, store)
     default:
       throw InputError(
         .unsupported,
@@ -96,14 +102,19 @@ public struct Compressor: Sendable {
     var reference: HiddenStates?
   }
 
-  /// - Parameter reference: the stack as the uncompressed model has it, where that is another one.
+  /// - Parameters:
+  ///   - reference: the stack as the uncompressed model has it, where that is another one.
+  ///   - isLast: whether nothing comes behind the stack, so that what its last layer gives is of no use.
   private func run(
     _ stack: LayerStack,
     reference referenceStack: LayerStack? = nil,
+    isLast: Bool,
     _ store: (CompressedLayer) throws(InputError) -> Void
   ) throws(InputError) -> Outcome {
     let states = try embed(stack)
-    let reference = options.method == .rd ? try embed(stack) : nil
+    // Before the first compressed layer both are the same.
+    var reference =
+      options.method == .rd && referenceStack != nil ? HiddenStates(copying: states) : nil
     for (index, layer) in stack.layers.enumerated() {
       let name = "\(stack.name) \(index + 1)"
       try attend(stack, index, states)
@@ -113,6 +124,7 @@ public struct Compressor: Sendable {
       case .dense:
         for states in [states, reference].compactMap(\.self) { try feedForward(layer, states) }
       case .sparse(let experts):
+        if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
         let routes = route(experts, norm: layer.networkNorm, states)
         let (compressed, result) = try compress(
           experts,
@@ -129,6 +141,7 @@ public struct Compressor: Sendable {
           task: "\(name) of \(stack.layers.count)"
         )
         try store(result)
+        if isLast && index == stack.layers.count - 1 { break }
         try run(compressed, norm: layer.networkNorm, states, routes)
         if let reference {
           let routes = route(experts, norm: layer.networkNorm, reference)

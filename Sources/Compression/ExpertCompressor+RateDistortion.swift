@@ -16,8 +16,7 @@ extension ExpertCompressor {
   {
     var inputs = Covariance(size: expert.input[0].columns)
     try calibration.forEachBatch { (batch) throws(InputError) in
-      guard let reference = batch.reference else { return }
-      inputs.add(batch.states, weights: reference.importance)
+      inputs.add(batch.states, weights: batch.importance)
     }
     let importance = try rowImportance(expert, calibration)
     let feedback = ErrorFeedback(
@@ -71,14 +70,14 @@ extension ExpertCompressor {
     for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
     let compressed = try running(matrices, as: expert)
     var regression = Regression(inputs: expert.output.columns, targets: expert.output.rows)
-    try calibration.forEachBatch { (batch) throws(InputError) in
+    try calibration.forEachBatch(withReference: true) { (batch) throws(InputError) in
       guard let reference = batch.reference else { return }
       var target = try expert.output(try expert.inner(reference.states))
       target += reference.correction
       regression.add(
         try compressed.inner(batch.states),
         target,
-        weights: reference.importance
+        weights: batch.importance
       )
     }
     let name = expert.names[expert.input.count]
@@ -124,9 +123,8 @@ extension ExpertCompressor {
     var sums = Array(repeating: lengths.map { _ in 0.0 }, count: expert.input.count)
     var total = 0.0
     for batch in calibration.sample(Self.slopeTokens) {
-      let importance = batch.reference?.importance ?? []
       let slopes = try expert.innerSlopes(batch.states)
-      for (token, weight) in importance.enumerated() {
+      for (token, weight) in batch.importance.enumerated() {
         let square = Double(weight) * Double(weight)
         total += square
         for index in slopes.indices {

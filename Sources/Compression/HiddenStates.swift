@@ -23,6 +23,13 @@ final class HiddenStates: @unchecked Sendable {
     states.initialize(repeating: 0)
   }
 
+  /// A copy of `other`.
+  init(copying other: HiddenStates) {
+    (columns, sequences) = (other.columns, other.sequences)
+    states = .allocate(capacity: other.states.count)
+    _ = states.initialize(from: other.states)
+  }
+
   deinit { states.deallocate() }
 
   /// Number of tokens.

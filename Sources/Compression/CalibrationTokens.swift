@@ -80,7 +80,8 @@ struct CalibrationTokens: Sendable {
   ) -> CalibrationInputs {
     let scale = importanceScale * Float(count) / Float(max(1, tokens.count))
     return CalibrationInputs(count: tokens.count, priorImportance: Double(importanceScale)) {
-      range, withReference in
+      range,
+      withReference in
       let tokens = Array(tokens[range])
       let states = states.gather(tokens)
       let x = norm(states)

@@ -15,7 +15,8 @@ struct RoundingPass {
   func squares(_ problem: RoundingProblem) -> [Double] { problem.symbolSums(symbols).squares }
 
   /// `⟨W, Q⟩` and `⟨Q, Q⟩` of a row.
-  private func moments(_ row: Int, _ problem: RoundingProblem) -> (product: Double, square: Double) {
+  private func moments(_ row: Int, _ problem: RoundingProblem) -> (product: Double, square: Double)
+  {
     let product = problem.signals[row] - products[row]
     return (product, product - products[row] + squaredErrors[row])
   }

@@ -65,7 +65,9 @@ public struct RoundingProblem: Sendable {
     }
     var weights = [Float](repeating: 0, count: columns * padded)
     for row in 0..<rows {
-      for column in 0..<columns { weights[column * padded + row] = matrix[row, column] * scales[row] }
+      for column in 0..<columns {
+        weights[column * padded + row] = matrix[row, column] * scales[row]
+      }
     }
     self.weights = weights
     squares = Self.rowSums(weights, weights, rows: padded)

@@ -100,7 +100,9 @@ struct Compress: ParsableCommand {
     }
     if lambda != nil && method != .rd { throw ValidationError("--lambda belongs to --method rd.") }
     if method == .rd && (bits != .ternary || groupSize != nil || activationOrder) {
-      throw ValidationError("--method rd chooses symbols itself, with a level per row, in the columns' order.")
+      throw ValidationError(
+        "--method rd chooses symbols itself, with a level per row, in the columns' order."
+      )
     }
   }
 

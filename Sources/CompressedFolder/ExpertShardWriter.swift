@@ -91,14 +91,27 @@ public struct ExpertShardWriter {
     return isPaged ? max(0, TernaryMatrix.slack - block.tablesByteCount) : 0
   }
 
+  private var tensors: [(name: String, type: ElementType, shape: [Int])] {
+    blocks.indices.map { index in
+      (
+        MatrixBlock.tensorName(prefix: blocks[index].prefix), ElementType.u8,
+        [blocks[index].byteCount + padding(index)]
+      )
+    }
+  }
+
+  /// Bytes of the shard that `write` makes.
+  public var byteCount: Int {
+    let tensors = tensors
+    let header = 8 + SafetensorsWriter.headerLength(tensors, metadata: metadata)
+    return tensors.reduce((header + alignment - 1) / alignment * alignment) { $0 + $1.shape[0] }
+  }
+
   /// Writes the shard to `path`.
   ///
   /// - Throws: `InputError` if it cannot be written.
   public func write(to path: String) throws(InputError) -> Result {
-    let names = blocks.map { MatrixBlock.tensorName(prefix: $0.prefix) }
-    let tensors = blocks.indices.map { index in
-      (name: names[index], type: ElementType.u8, shape: [blocks[index].byteCount + padding(index)])
-    }
+    let tensors = tensors
     let writer = try SafetensorsWriter(
       path: path,
       headerCapacity: SafetensorsWriter.headerLength(tensors, metadata: metadata),
@@ -123,7 +136,7 @@ public struct ExpertShardWriter {
     return Result(
       summary: try writer.finish(metadata: metadata),
       sizes: sizes,
-      tensorNames: names
+      tensorNames: tensors.map(\.name)
     )
   }
 }

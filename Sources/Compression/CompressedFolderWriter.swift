@@ -54,6 +54,28 @@ final class CompressedFolderWriter {
     index.add(file, summary, names: tensors.map(\.name))
   }
 
+  /// About how many bytes a compressed folder takes beside the shards of the experts: what is copied of
+  /// `checkpoint` and of its folder `model`, and the index.
+  static func byteCount(
+    of checkpoint: Checkpoint,
+    except compressed: Set<String>,
+    experts: [FeedForward],
+    model: URL
+  ) throws(InputError) -> Int {
+    var total = try otherFiles(of: model).filter { $0.key != Checkpoint.indexFile }
+      .reduce(0) { $0 + $1.value.count }
+    var tensors: [(name: String, type: ElementType, shape: [Int])] = []
+    for name in checkpoint.names where !compressed.contains(name) {
+      let tensor = try checkpoint.tensor(name)
+      total += tensor.bytes.count
+      tensors.append((name, tensor.elementType, tensor.shape))
+    }
+    total += SafetensorsWriter.headerLength(tensors, metadata: ["format": "pt"])
+    // In the index: the name, the shard's name and a checksum.
+    let names = tensors.map(\.name) + experts.map { String($0.names[0].dropLast(8)) }
+    return total + names.reduce(512) { $0 + $1.utf8.count + 50 }
+  }
+
   /// Writes a layer's experts as shard `number`, 2 for the first.
   ///
   /// - Returns: bytes of the shard.
@@ -74,7 +96,7 @@ final class CompressedFolderWriter {
   func finish(model folder: URL, _ quantization: QuantizationConfig) throws(InputError) -> (
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
-    var files = try otherFiles(of: folder)
+    var files = try Self.otherFiles(of: folder)
     files[ModelLoader.configurationFile] = try configuration(of: folder, quantization)
     files[Checkpoint.indexFile] = try index.json()
     let total = try output.write { (folder) throws(InputError) in
@@ -102,7 +124,7 @@ final class CompressedFolderWriter {
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
-  private func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
+  private static func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     var files: [String: Data] = [:]
     for name in names where [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix) {

@@ -42,7 +42,7 @@ public struct CompressionJob: Sendable {
   /// - Throws: `InputError`; nothing is left of the output then.
   public func run(
     samples: [Sample],
-    isSentinel: @Sendable (Int) -> Bool,
+    isSentinel: @escaping @Sendable (Int) -> Bool,
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
@@ -91,7 +91,7 @@ public struct CompressionJob: Sendable {
   private func run(
     _ checkpoint: Checkpoint,
     _ samples: [Sample],
-    _ isSentinel: @Sendable (Int) -> Bool,
+    _ isSentinel: @escaping @Sendable (Int) -> Bool,
     _ progress: @escaping ProgressReport.Handler,
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
@@ -99,16 +99,18 @@ public struct CompressionJob: Sendable {
     let writer = CompressedFolderWriter(output, expertShards: layers)
     var report = CompressionReport()
     var tally = Tally()
+    var steering = try steering(checkpoint, samples, isSentinel, progress)
     try Compressor(source, options: options, workers: workers, progress: progress).run(
       samples,
-      isSentinel: isSentinel
+      isSentinel: isSentinel,
+      lambda: { steering?.lambda }
     ) { (layer) throws(InputError) in
+      guard steering?.accepts(bytes: layer.byteCount) ?? true else { return false }
       let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
       tally.add(layer, bytes: bytes)
+      return true
     }
-    let replaced = tally.names.union(source.mixtures.flatMap(\.fusedTensors))
-      .union(tally.names.map(WeightSource.scales))
-    try writer.writeDense(checkpoint, except: replaced)
+    try writer.writeDense(checkpoint, except: replacedTensors)
     let (total, sizes) = try writer.finish(
       model: model,
       QuantizationConfig(
@@ -125,6 +127,69 @@ public struct CompressionJob: Sendable {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     report.peakMemoryBytes = peakMemory()
     return report
+  }
+}
+
+/// How large all shall be.
+extension CompressionJob {
+  /// The tensors that compressed experts stand for.
+  private var replacedTensors: Set<String> {
+    let experts = source.mixtures.flatMap { mixture in
+      mixture.experts
+        + (options.compressesSharedExperts ? [mixture.shared?.network].compactMap(\.self) : [])
+    }
+    let names = experts.flatMap(\.names)
+    return Set(names + names.map(WeightSource.scales) + source.mixtures.flatMap(\.fusedTensors))
+  }
+
+  /// What chooses λ layer by layer if there is a target.
+  private func steering(
+    _ checkpoint: Checkpoint,
+    _ samples: [Sample],
+    _ isSentinel: @escaping @Sendable (Int) -> Bool,
+    _ progress: @escaping ProgressReport.Handler
+  ) throws(InputError) -> RateSteering? {
+    guard let target = options.target else { return nil }
+    let weights = Double(source.expertWeights)
+    let others = try CompressedFolderWriter.byteCount(
+      of: checkpoint,
+      except: replacedTensors,
+      experts: source.mixtures.flatMap(\.experts),
+      model: model
+    )
+    let budget: Int
+    let describe: (Int) -> String
+    switch target {
+    case .rate(let rate):
+      budget = Int(rate * weights / 8)
+      describe = { String(format: "%.3f bits per expert weight", Double($0) * 8 / weights) }
+    case .size(let bytes):
+      budget = bytes - others
+      describe = { "\($0 + others) bytes" }
+    }
+    guard budget > 0 else {
+      throw InputError(
+        .invalidValue,
+        at: "target",
+        expected: "more than \(describe(0)), which all but the experts takes",
+        found: describe(budget),
+        remedy: "Ask for more, or compress the dense part too"
+      )
+    }
+    // What is usual, to begin with: see docs/accuracy.md.
+    let rate = Double(budget) * 8 / weights
+    let first = min(max(0.25 * exp((1.1 - rate) / 0.35), 1e-3), 1e3)
+    let curve = try RateSearch(
+      compressor: Compressor(source, options: options, workers: workers) { report in
+        var report = report
+        report.task = "trial, " + report.task
+        progress(report)
+      },
+      samples: samples,
+      layers: source.mixtures.count,
+      isSentinel: isSentinel
+    ).curve(budget: budget, startingAt: first, describe: describe)
+    return RateSteering(curve, layers: source.mixtures.count, budget: budget)
   }
 }
 

@@ -20,6 +20,8 @@ public struct CompressionOptions: Sendable {
   public var gptq = GPTQ()
   /// The settings of `rd`, which shares none with `gptq` and chooses each matrix's symbols itself.
   public var rateDistortion = RateDistortion()
+  /// How large the result shall be at most; `rd` then finds its λ itself.
+  public var target: CompressionTarget?
   /// Whether an expert's second matrix is calibrated on what the first gives once it is compressed.
   public var isTrulySequential = false
   /// Whether sentinels in the encoder's input, and decoder positions that predict one, are left out

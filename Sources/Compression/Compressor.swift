@@ -33,13 +33,16 @@ public struct Compressor: Sendable {
   ///
   /// - Parameters:
   ///   - isSentinel: whether a token id is a sentinel.
-  ///   - store: is given each sparse layer once it is compressed, in order.
+  ///   - lambda: the price of a bit in the next layer, if not that of the options.
+  ///   - store: is given each sparse layer once it is compressed, in order; if it gives false, the layer is
+  ///     compressed again, at the price that `lambda` then tells.
   /// - Throws: `InputError` if weights are not finite, ids out of range, sequences longer than the
   ///   context, or the model is of a type of the caller's own; and what `store` throws.
   public func run(
     _ samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
-    store: (_ layer: CompressedLayer) throws(InputError) -> Void
+    lambda: () -> Double? = { nil },
+    store: (_ layer: CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) {
     let inputs = samples.map(\.inputIDs)
     switch model {
@@ -52,6 +55,7 @@ public struct Compressor: Sendable {
           usable: inputs.flatMap { $0.map { !isSentinel($0) } }
         ),
         isLast: false,
+        lambda,
         store
       )
       for states in [encoded.states, encoded.reference].compactMap(\.self) {
@@ -74,6 +78,7 @@ public struct Compressor: Sendable {
         decoder(encoded.states),
         reference: encoded.reference.map(decoder),
         isLast: true,
+        lambda,
         store
       )
     case let model as DecoderModel:
@@ -84,7 +89,7 @@ public struct Compressor: Sendable {
           remedy: "Cut the sequences shorter"
         )
       }
-      _ = try run(LayerStack(model, inputs), isLast: true, store)
+      _ = try run(LayerStack(model, inputs), isLast: true, lambda, store)
     default:
       throw InputError(
         .unsupported,
@@ -109,7 +114,8 @@ public struct Compressor: Sendable {
     _ stack: LayerStack,
     reference referenceStack: LayerStack? = nil,
     isLast: Bool,
-    _ store: (CompressedLayer) throws(InputError) -> Void
+    _ lambda: () -> Double?,
+    _ store: (CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) -> Outcome {
     let states = try embed(stack)
     // Before the first compressed layer both are the same.
@@ -126,21 +132,22 @@ public struct Compressor: Sendable {
       case .sparse(let experts):
         if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
         let routes = route(experts, norm: layer.networkNorm, states)
-        let (compressed, result) = try compress(
+        let tokens = CalibrationTokens(
+          layer,
           experts,
-          CalibrationTokens(
-            layer,
-            experts,
-            routes,
-            states: states,
-            reference: reference,
-            usable: stack.usable,
-            expertWeights: model.expertWeights,
-            options
-          ),
-          task: "\(name) of \(stack.layers.count)"
+          routes,
+          states: states,
+          reference: reference,
+          usable: stack.usable,
+          expertWeights: model.expertWeights,
+          options
         )
-        try store(result)
+        let task = "\(name) of \(stack.layers.count)"
+        var compressed: MixtureOfExperts
+        var result: CompressedLayer
+        repeat {
+          (compressed, result) = try compress(experts, tokens, lambda: lambda(), task: task)
+        } while try !store(result)
         if isLast && index == stack.layers.count - 1 { break }
         try run(compressed, norm: layer.networkNorm, states, routes)
         if let reference {
@@ -208,12 +215,15 @@ public struct Compressor: Sendable {
   private func compress(
     _ experts: MixtureOfExperts,
     _ calibration: CalibrationTokens,
+    lambda: Double?,
     task: String
   ) throws(InputError) -> (MixtureOfExperts, CompressedLayer) {
     var networks = experts.experts
     if options.compressesSharedExperts, let shared = experts.shared?.network {
       networks.append(shared)
     }
+    var options = options
+    if let lambda { options.rateDistortion.lambda = lambda }
     let compress = ExpertCompressor(options: options)
     let (all, progress, count) = (networks, progress, Counter())
     let results = try workers.map(all.count) {

@@ -47,7 +47,8 @@ extension ExpertCompressor {
       quantize(
         output.regression.map(
           prior: output.weights,
-          damping: options.rateDistortion.regressionDamping
+          damping: options.rateDistortion.regressionDamping,
+          scarcity: options.rateDistortion.scarcity
         ),
         name: expert.names[expert.input.count],
         innerFeedback,

@@ -44,10 +44,12 @@ public struct ErrorFeedback: Sendable {
     if damp > 0, let factor = Cholesky.inverseFactor(of: h, size: covariance.size) {
       self.init(factor, damp: damp, covariance, importance)
     } else {
+      // Inputs that are always the same need no weights: a bias does.
+      let isConstant = damp == 0 && covariance.tokens > 1
       self.init(
         withoutFeedback: covariance,
-        covariance.tokens == 0 ? .noTokens : .singularHessian,
-        importance
+        covariance.tokens == 0 ? .noTokens : isConstant ? .gptq : .singularHessian,
+        isConstant ? 0 : importance
       )
     }
   }

@@ -17,6 +17,8 @@ public struct RateDistortion: Sendable {
   public var damping = 0.02
   /// The like for the regression that makes up for earlier errors.
   public var regressionDamping = 0.01
+  /// What is added to that, times columns over tokens.
+  public var scarcity = 1.0
   /// What a bit costs, in squared error weighted by importance.
   public var lambda = 0.25
   /// Symbols have at most so many binary digits, sign apart: 1 for ternary.

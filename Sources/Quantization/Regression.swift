@@ -47,13 +47,20 @@ public struct Regression: Sendable {
   /// The map that gives the targets with the least squared error, means apart: ridge regression towards
   /// `prior`, `[targets, inputs]`.
   ///
-  /// - Parameter damping: fraction of the mean of the covariance's diagonal by which the distance from
-  ///   the prior counts.
+  /// The fewer tokens there are for each of the map's columns, the less what they tell is trusted.
+  ///
+  /// - Parameters:
+  ///   - damping: fraction of the mean of the covariance's diagonal by which the distance from the prior
+  ///     counts.
+  ///   - scarcity: what is added to it, times columns over tokens.
   /// - Returns: `prior` itself where the tokens do not tell.
-  public func map(prior: Matrix, damping: Double) -> Matrix {
+  public func map(prior: Matrix, damping: Double, scarcity: Double) -> Matrix {
     let size = covariance.size
     precondition(prior.rows == targets.size && prior.columns == size)
-    let (matrix, damp) = covariance.damped(by: damping)
+    guard covariance.tokens > 0 else { return prior }
+    let (matrix, damp) = covariance.damped(
+      by: damping + scarcity * Double(size) / Double(covariance.tokens)
+    )
     guard damp > 0 else { return prior }
     let (means, shift) = (targets.shift, covariance.inputs.shift)
     var right = [Double](repeating: 0, count: products.count)

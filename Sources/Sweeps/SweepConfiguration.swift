@@ -28,7 +28,6 @@ public struct SweepConfiguration: Sendable {
       guard parts.count == 2, let lambda = Double(parts[1]), (0...1000).contains(lambda) else {
         return nil
       }
-      options.grid = Grid(.ternary, isSymmetric: true)
       options.rateDistortion.lambda = lambda
       (curve, label) = ("rate–distortion", "λ \(parts[1])")
     case .gptq, .rtn:
@@ -61,7 +60,7 @@ public struct SweepConfiguration: Sendable {
       "gptq-ternary", "gptq-2", "gptq-3", "gptq-4", "gptq-8", "gptq-2-g64", "gptq-3-g64",
       "gptq-4-g64",
     ],
-    .rd: ["rd-2", "rd-1", "rd-0.5", "rd-0.25", "rd-0.1"],
+    .rd: ["rd-20", "rd-5", "rd-2", "rd-1", "rd-0.5", "rd-0.25", "rd-0.1", "rd-0.03", "rd-0.01"],
   ]
 
   /// The configurations that a sweep measures if nothing else is asked for.

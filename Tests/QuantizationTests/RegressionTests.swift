@@ -26,7 +26,7 @@ import Testing
       }
       regression.add(x, y, weights: (0..<100).map { Float($0) / 50 })
     }
-    let found = regression.map(prior: Matrix(rows: 4, columns: 8), damping: 1e-9)
+    let found = regression.map(prior: Matrix(rows: 4, columns: 8), damping: 1e-9, scarcity: 0)
     for (found, expected) in zip(found.elements, map.elements) {
       #expect(abs(found - expected) < 1e-4)
     }
@@ -36,13 +36,13 @@ import Testing
   @Test func staysAtThePriorWhereTokensDoNotTell() {
     let prior = random(4, 8, 7)
     var regression = Regression(inputs: 8, targets: 4)
-    #expect(regression.map(prior: prior, damping: 0.01) == prior)
+    #expect(regression.map(prior: prior, damping: 0.01, scarcity: 1) == prior)
     // One token says nothing of a slope.
     regression.add(random(1, 8, 8), random(1, 4, 9), weights: [1])
-    #expect(regression.map(prior: prior, damping: 0.01) == prior)
+    #expect(regression.map(prior: prior, damping: 0.01, scarcity: 1) == prior)
     // Much damping leaves the prior nearly as it is.
     regression.add(random(50, 8, 10), random(50, 4, 11), weights: Array(repeating: 1, count: 50))
-    let damped = regression.map(prior: prior, damping: 1e6)
+    let damped = regression.map(prior: prior, damping: 0, scarcity: 1e7)
     #expect(zip(damped.elements, prior.elements).allSatisfy { abs($0 - $1) < 1e-4 })
   }
 }

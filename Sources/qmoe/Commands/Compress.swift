@@ -44,11 +44,36 @@ struct Compress: ParsableCommand {
   @Argument(help: ArgumentHelp("Folder to write; must not exist.", valueName: "out"))
   var output: String
 
-  @Option(help: "How weights are rounded: gptq, rd or rtn.")
-  var method = CompressionOptions.Method.gptq
+  @Option(
+    name: .customLong("method"),
+    help: ArgumentHelp(
+      "How weights are rounded: rd (rate–distortion), gptq or rtn (default: rd; gptq with --bits).",
+      valueName: "method"
+    )
+  )
+  var givenMethod: CompressionOptions.Method?
 
-  @Option(help: "ternary, 2, 3, 4 or 8.")
-  var bits = Bits.ternary
+  @Option(
+    name: .customLong("bits"),
+    help: ArgumentHelp(
+      "With gptq and rtn: ternary, 2, 3, 4 or 8 (default: ternary).",
+      valueName: "bits"
+    )
+  )
+  var givenBits: Bits?
+
+  @Option(
+    help: "With rd: stored bits per expert weight at most, everything counted; hit within 1 %."
+  )
+  var targetRate: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "With rd: size of the whole folder at most, in bytes, or with KB, MB, GB or TB behind; hit within 1 %.",
+      valueName: "size"
+    )
+  )
+  var targetSize: ByteSize?
 
   @Option(
     help: ArgumentHelp(
@@ -98,10 +123,22 @@ struct Compress: ParsableCommand {
     if let lambda, !(0...1000).contains(lambda) {
       throw ValidationError("--lambda must be between 0 and 1000.")
     }
-    if lambda != nil && method != .rd { throw ValidationError("--lambda belongs to --method rd.") }
-    if method == .rd && (bits != .ternary || groupSize != nil || activationOrder) {
+    if method != .rd && (lambda != nil || target != nil) {
+      throw ValidationError("--lambda, --target-rate and --target-size belong to --method rd.")
+    }
+    if [lambda != nil, targetRate != nil, targetSize != nil].count(where: \.self) > 1 {
+      throw ValidationError("Give one of --lambda, --target-rate and --target-size.")
+    }
+    if let targetRate, !(targetRate > 0 && targetRate <= 16) {
+      throw ValidationError("--target-rate must be above 0 and at most 16.")
+    }
+    if method == .rd
+      && (givenBits != nil || groupSize != nil || symmetric || activationOrder || trueSequential
+        || weightTokens)
+    {
       throw ValidationError(
-        "--method rd chooses symbols itself, with a level per row, in the columns' order."
+        "--bits, --group-size, --symmetric, --activation-order, --true-sequential and --weight-tokens "
+          + "belong to --method gptq; rd chooses symbols itself."
       )
     }
   }
@@ -138,14 +175,23 @@ struct Compress: ParsableCommand {
     }
   }
 
+  private var method: CompressionOptions.Method {
+    givenMethod ?? (givenBits == nil && groupSize == nil ? .rd : .gptq)
+  }
+
+  private var target: CompressionTarget? {
+    targetRate.map(CompressionTarget.rate) ?? targetSize.map { .size($0.bytes) }
+  }
+
   private var options: CompressionOptions {
     var options = CompressionOptions()
     options.method = method
     options.grid = Grid(
-      bits.alphabet,
-      isSymmetric: symmetric || method == .rd,
+      (givenBits ?? .ternary).alphabet,
+      isSymmetric: symmetric,
       groupSize: groupSize
     )
+    options.target = target
     if let damping {
       options.gptq.damping = damping
       options.rateDistortion.damping = damping
@@ -166,6 +212,11 @@ struct Compress: ParsableCommand {
       "the Hessian of its tokens is singular; try a larger --damping",
   ]
 
+  /// With fewer tokens an expert's Hessian says little.
+  private static let fewTokens = 128
+  /// Fallbacks of a layer that are named.
+  private static let listedFallbacks = 4
+
   private func print(_ report: CompressionReport) {
     Console.print(
       "\(report.inputBytes.asBytes) → \(report.outputBytes.asBytes) in "
@@ -182,10 +233,20 @@ struct Compress: ParsableCommand {
           + "\((100 * layer.zeros).formatted(1)) % zeros, relative output error "
           + layer.relativeOutputError.formatted(3)
       )
-      for (name, reason) in layer.fallbacks.sorted(by: { $0.key < $1.key }) {
+      if let least = layer.tokens.min(), least < Self.fewTokens {
         Console.print(
-          "    \(name) was rounded to nearest: \(Self.fallbackReasons[reason] ?? reason)"
+          "    \(layer.tokens.count { $0 < Self.fewTokens }) of \(layer.tokens.count) experts saw fewer "
+            + "than \(Self.fewTokens) calibration tokens, one of them \(least): more text would tell more"
         )
+      }
+      let fallbacks = layer.fallbacks.sorted { $0.key < $1.key }
+      for (name, reason) in fallbacks.prefix(Self.listedFallbacks) {
+        Console.print(
+          "    \(name) was rounded without error feedback: \(Self.fallbackReasons[reason] ?? reason)"
+        )
+      }
+      if fallbacks.count > Self.listedFallbacks {
+        Console.print("    and \(fallbacks.count - Self.listedFallbacks) more, which --json names")
       }
     }
   }

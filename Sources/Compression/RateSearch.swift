@@ -1,0 +1,86 @@
+import CompressedFolder
+import Corpus
+import Diagnostics
+import Foundation
+import Models
+import Quantization
+
+/// Finds out how the layers' sizes depend on λ: by trials on some of the calibration data, and one on all of
+/// it near the λ that is wanted. All in all that takes less than twice as long as a compression.
+struct RateSearch {
+  /// Trials at most.
+  private static let trials = 3
+  /// Of the calibration data, the share of a trial, but so many samples at least.
+  private static let (share, leastSamples) = (8, 32)
+  /// A trial so near to the budget is the last one.
+  private static let nearEnough = 0.03
+
+  let compressor: Compressor
+  let samples: [Sample]
+  /// Sparse layers of the model.
+  let layers: Int
+  let isSentinel: @Sendable (Int) -> Bool
+
+  /// The curve around where all layers take `budget` bytes.
+  ///
+  /// - Parameters:
+  ///   - first: λ to begin with.
+  ///   - describe: what a number of bytes is, in the words in which the target was given.
+  /// - Throws: `InputError` naming the least and the most that can be reached if `budget` is beyond.
+  func curve(
+    budget: Int,
+    startingAt first: Double,
+    describe: (_ bytes: Int) -> String
+  ) throws(InputError) -> RateCurve {
+    let step = max(1, samples.count / max(Self.leastSamples, samples.count / Self.share))
+    let some = stride(from: 0, to: samples.count, by: step).map { samples[$0] }
+    var curve = RateCurve()
+    var lambda = first
+    for _ in 0..<Self.trials {
+      let bytes = try trial(lambda, on: some)
+      curve.add(lambda: lambda, bytes: bytes)
+      let total = bytes.reduce(0, +)
+      if abs(Double(total) / Double(budget) - 1) < Self.nearEnough { break }
+      let limits = RateCurve.lambdas
+      if (total > budget && lambda >= limits.upperBound)
+        || (total < budget && lambda <= limits.lowerBound)
+      {
+        let other = total > budget ? limits.lowerBound : limits.upperBound
+        let ends = [total, try trial(other, on: some).reduce(0, +)].sorted()
+        throw InputError(
+          .invalidValue,
+          at: "target",
+          expected: "between \(describe(ends[0])) and \(describe(ends[1])), what can be reached",
+          found: describe(budget),
+          remedy: total > budget
+            ? "Ask for more" : "Ask for less, or take --method gptq with more --bits"
+        )
+      }
+      // Far from the trials the curve bends; a step must not be too wide.
+      let next = curve.lambda(layers: 0..<layers, bytes: Double(budget))
+      lambda = min(max(next, lambda / 1000), lambda * 1000)
+    }
+    if some.count < samples.count {
+      lambda = curve.lambda(layers: 0..<layers, bytes: Double(budget))
+      curve.move(to: try trial(lambda, on: samples), lambda: lambda)
+    }
+    return curve
+  }
+
+  /// Bytes of each layer at `lambda`, calibrated on `samples`.
+  private func trial(_ lambda: Double, on samples: [Sample]) throws(InputError) -> [Int] {
+    var bytes: [Int] = []
+    try compressor.run(samples, isSentinel: isSentinel, lambda: { lambda }) { layer in
+      bytes.append(layer.byteCount)
+      return true
+    }
+    return bytes
+  }
+}
+
+extension CompressedLayer {
+  /// Bytes of the layer's shard.
+  var byteCount: Int {
+    ExpertShardWriter(experts.map { $0.map { (name: $0.name, matrix: $0.encoded) } }).byteCount
+  }
+}

@@ -110,6 +110,15 @@ public struct CompressionJob: Sendable {
       tally.add(layer, bytes: bytes)
       return true
     }
+    if let steering, steering.taken > steering.budget {
+      throw InputError(
+        .invalidValue,
+        at: "target",
+        expected: "experts of \(steering.budget) bytes",
+        found: "\(steering.taken) at least",
+        remedy: "Ask for more"
+      )
+    }
     try writer.writeDense(checkpoint, except: replacedTensors)
     let (total, sizes) = try writer.finish(
       model: model,

@@ -28,7 +28,9 @@ struct RateCurve: Sendable {
   /// how sizes change with λ, but not quite what they are.
   mutating func move(to bytes: [Int], lambda: Double) {
     offsets = []
-    offsets = bytes.indices.map { log(Double(max(1, bytes[$0])) / self.bytes(layer: $0, lambda: lambda)) }
+    offsets = bytes.indices.map {
+      log(Double(max(1, bytes[$0])) / self.bytes(layer: $0, lambda: lambda))
+    }
   }
 
   /// Bytes of layer `layer` at `lambda`: between the nearest trials, or beyond the last two, the logarithm
@@ -56,7 +58,10 @@ struct RateCurve: Sendable {
     func size(_ price: Double) -> Double {
       layers.reduce(0) { $0 + factor * self.bytes(layer: $1, lambda: exp(price)) }
     }
-    var (low, high) = (log(Self.lambdas.lowerBound), log(Self.lambdas.upperBound))
+    let ends = Self.lambdas
+    if size(log(ends.lowerBound)) <= bytes { return ends.lowerBound }
+    if size(log(ends.upperBound)) > bytes { return ends.upperBound }
+    var (low, high) = (log(ends.lowerBound), log(ends.upperBound))
     for _ in 0..<60 {
       let middle = (low + high) / 2
       if size(middle) > bytes { low = middle } else { high = middle }
@@ -74,13 +79,15 @@ struct RateSteering {
   private static let aim = 0.996
   /// Less than this fraction is not good enough.
   private static let least = 0.991
-  /// The last layer is compressed at most so many times.
-  private static let attempts = 6
+  /// The last layer is compressed again at most so many times.
+  private static let attempts = 8
 
   private let curve: RateCurve
   private let layers: Int
-  private let budget: Int
-  private var (taken, foretold, attempt) = (0, 0.0, 0)
+  let budget: Int
+  /// Bytes of the layers so far.
+  private(set) var taken = 0
+  private var (foretold, attempt) = (0.0, 0)
   private var next = 0
   /// λ and bytes of the last layer when it was too large, and when it was too small.
   private var (above, below): ((price: Double, size: Double)?, (price: Double, size: Double)?)
@@ -95,15 +102,10 @@ struct RateSteering {
 
   /// Whether the next layer may stay as it is, with so many bytes; if not it shall be tried again.
   mutating func accepts(bytes: Int) -> Bool {
-    attempt += 1
-    if next == layers - 1, attempt < Self.attempts {
-      let share = Double(taken + bytes) / Double(budget)
-      let isAtAnEnd =
-        lambda <= RateCurve.lambdas.lowerBound * 1.01 || lambda >= RateCurve.lambdas.upperBound * 0.99
-      if share > 1 || (share < Self.least && !isAtAnEnd) {
-        retry(bytes: bytes)
-        return false
-      }
+    if next == layers - 1, attempt < Self.attempts, misses(bytes) {
+      attempt += 1
+      retry(bytes: bytes)
+      return false
     }
     taken += bytes
     foretold += curve.bytes(layer: next, lambda: lambda)
@@ -118,15 +120,27 @@ struct RateSteering {
     return true
   }
 
-  /// Another λ for the last layer: between those that were too small and too large, else further along
-  /// the curve.
+  /// Whether all would be too much, or too little though more is possible, with `bytes` for the last layer.
+  private func misses(_ bytes: Int) -> Bool {
+    let share = Double(taken + bytes) / Double(budget)
+    return share > 1 || (share < Self.least && lambda > RateCurve.lambdas.lowerBound)
+  }
+
+  /// Another λ for the last layer: further along the curve until one λ was too small and one too large, then
+  /// between them; in the end what is known to fit.
   private mutating func retry(bytes: Int) {
     let wanted = max(1, Self.aim * Double(budget) - Double(taken))
     let trial = (price: log(lambda), size: Double(bytes))
     if trial.size > wanted { above = trial } else { below = trial }
-    if let above, let below, above.size > below.size {
-      let share = (log(above.size) - log(wanted)) / (log(above.size) - log(below.size))
-      lambda = exp(above.price + share * (below.price - above.price))
+    if let above, let below, above.price < below.price {
+      if attempt == Self.attempts {
+        lambda = exp(below.price)
+      } else if attempt % 2 == 0 || above.size <= below.size {
+        lambda = exp((above.price + below.price) / 2)
+      } else {
+        let share = (log(above.size) - log(wanted)) / (log(above.size) - log(below.size))
+        lambda = exp(above.price + share * (below.price - above.price))
+      }
     } else {
       let foretold = curve.bytes(layer: next, lambda: lambda)
       lambda = curve.lambda(

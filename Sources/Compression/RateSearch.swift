@@ -8,8 +8,8 @@ import Quantization
 /// Finds out how the layers' sizes depend on λ: by trials on some of the calibration data, and one on all of
 /// it near the λ that is wanted. All in all that takes less than twice as long as a compression.
 struct RateSearch {
-  /// Trials at most.
-  private static let trials = 3
+  /// Trials on part of the data, and how many at most if the last is still `farOff`.
+  private static let (trials, mostTrials, farOff) = (4, 8, 0.1)
   /// Of the calibration data, the share of a trial, but so many samples at least.
   private static let (share, leastSamples) = (8, 32)
   /// A trial so near to the budget is the last one.
@@ -36,35 +36,40 @@ struct RateSearch {
     let some = stride(from: 0, to: samples.count, by: step).map { samples[$0] }
     var curve = RateCurve()
     var lambda = first
-    for _ in 0..<Self.trials {
+    for number in 1...Self.mostTrials {
       let bytes = try trial(lambda, on: some)
       curve.add(lambda: lambda, bytes: bytes)
       let total = bytes.reduce(0, +)
-      if abs(Double(total) / Double(budget) - 1) < Self.nearEnough { break }
-      let limits = RateCurve.lambdas
-      if (total > budget && lambda >= limits.upperBound)
-        || (total < budget && lambda <= limits.lowerBound)
-      {
-        let other = total > budget ? limits.lowerBound : limits.upperBound
-        let ends = [total, try trial(other, on: some).reduce(0, +)].sorted()
-        throw InputError(
-          .invalidValue,
-          at: "target",
-          expected: "between \(describe(ends[0])) and \(describe(ends[1])), what can be reached",
-          found: describe(budget),
-          remedy: total > budget
-            ? "Ask for more" : "Ask for less, or take --method gptq with more --bits"
-        )
-      }
+      let miss = abs(Double(total) / Double(budget) - 1)
+      if miss < Self.nearEnough || (number >= Self.trials && miss < Self.farOff) { break }
+      if isBeyond(budget, total, at: lambda) { break }
       // Far from the trials the curve bends; a step must not be too wide.
       let next = curve.lambda(layers: 0..<layers, bytes: Double(budget))
       lambda = min(max(next, lambda / 1000), lambda * 1000)
     }
-    if some.count < samples.count {
-      lambda = curve.lambda(layers: 0..<layers, bytes: Double(budget))
-      curve.move(to: try trial(lambda, on: samples), lambda: lambda)
+    lambda = curve.lambda(layers: 0..<layers, bytes: Double(budget))
+    let bytes = try trial(lambda, on: samples)
+    curve.move(to: bytes, lambda: lambda)
+    let total = bytes.reduce(0, +)
+    if isBeyond(budget, total, at: lambda) {
+      let other = total > budget ? RateCurve.lambdas.lowerBound : RateCurve.lambdas.upperBound
+      let ends = [total, try trial(other, on: samples).reduce(0, +)].sorted()
+      throw InputError(
+        .invalidValue,
+        at: "target",
+        expected: "between \(describe(ends[0])) and \(describe(ends[1])), what can be reached",
+        found: describe(budget),
+        remedy: total > budget
+          ? "Ask for more" : "Ask for less, or take --method gptq with more --bits"
+      )
     }
     return curve
+  }
+
+  /// Whether no λ gives `budget` bytes, as `lambda` gives `total` and no other gives more, or less.
+  private func isBeyond(_ budget: Int, _ total: Int, at lambda: Double) -> Bool {
+    (total > budget && lambda >= RateCurve.lambdas.upperBound)
+      || (total < budget && lambda <= RateCurve.lambdas.lowerBound)
   }
 
   /// Bytes of each layer at `lambda`, calibrated on `samples`.

@@ -113,7 +113,8 @@ import Testing
 
   /// Every grid and option on a model of odd dimensions, and what comes out runs.
   @Test(arguments: [
-    "", "--method rtn", "--bits 2", "--bits 3 --symmetric", "--bits 4 --group-size 7", "--bits 8",
+    "", "--method gptq", "--lambda 2", "--method rtn", "--bits 2", "--bits 3 --symmetric",
+    "--bits 4 --group-size 7", "--bits 8",
     "--group-size 5", "--activation-order", "--true-sequential", "--keep-special-tokens",
     "--bits 2 --group-size 8 --activation-order", "--damping 0.01", "--threads 1",
   ])

@@ -47,7 +47,7 @@ struct Compress: ParsableCommand {
   @Option(
     name: .customLong("method"),
     help: ArgumentHelp(
-      "How weights are rounded: rd (rate–distortion), gptq or rtn (default: rd; gptq with --bits).",
+      "How weights are rounded: rd (rate–distortion), gptq or rtn (default: rd; gptq with an option of its).",
       valueName: "method"
     )
   )
@@ -117,8 +117,8 @@ struct Compress: ParsableCommand {
 
   func validate() throws {
     if let groupSize, groupSize < 1 { throw ValidationError("--group-size must be at least 1.") }
-    if let damping, !(damping >= 0 && damping.isFinite) {
-      throw ValidationError("--damping must be 0 or larger.")
+    if let damping, !(0...1000).contains(damping) {
+      throw ValidationError("--damping must be between 0 and 1000.")
     }
     if let lambda, !(0...1000).contains(lambda) {
       throw ValidationError("--lambda must be between 0 and 1000.")
@@ -132,10 +132,7 @@ struct Compress: ParsableCommand {
     if let targetRate, !(targetRate > 0 && targetRate <= 16) {
       throw ValidationError("--target-rate must be above 0 and at most 16.")
     }
-    if method == .rd
-      && (givenBits != nil || groupSize != nil || symmetric || activationOrder || trueSequential
-        || weightTokens)
-    {
+    if method == .rd && hasGridOptions {
       throw ValidationError(
         "--bits, --group-size, --symmetric, --activation-order, --true-sequential and --weight-tokens "
           + "belong to --method gptq; rd chooses symbols itself."
@@ -175,9 +172,13 @@ struct Compress: ParsableCommand {
     }
   }
 
-  private var method: CompressionOptions.Method {
-    givenMethod ?? (givenBits == nil && groupSize == nil ? .rd : .gptq)
+  /// Whether an option was given that is about rounding to a grid.
+  private var hasGridOptions: Bool {
+    givenBits != nil || groupSize != nil || symmetric || activationOrder || trueSequential
+      || weightTokens
   }
+
+  private var method: CompressionOptions.Method { givenMethod ?? (hasGridOptions ? .gptq : .rd) }
 
   private var target: CompressionTarget? {
     targetRate.map(CompressionTarget.rate) ?? targetSize.map { .size($0.bytes) }

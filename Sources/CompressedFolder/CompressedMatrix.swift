@@ -19,11 +19,14 @@ public struct CompressedMatrix: Sendable {
   public let code: Code
   /// What is added to each row's output, `[rows]`; empty for none.
   public let bias: [Float]
+  /// What is added to some of the weights; `nil` for nothing.
+  public let outliers: SparseRows?
 
-  init(layout: MatrixLayout, code: Code, bias: [Float]) {
+  init(layout: MatrixLayout, code: Code, bias: [Float], outliers: SparseRows?) {
     self.layout = layout
     self.code = code
     self.bias = bias
+    self.outliers = outliers
   }
 
   /// Means of the low and of the high levels.
@@ -55,6 +58,7 @@ public struct CompressedMatrix: Sendable {
     case .ternary(let matrix): try matrix.expand(range, into: out)
     case .grid(let matrix): matrix.expand(range, into: out)
     }
+    outliers?.add(range, columns: layout.columns, to: out)
   }
 
   /// How often each symbol occurs.

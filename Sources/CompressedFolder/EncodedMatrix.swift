@@ -18,6 +18,8 @@ public struct EncodedMatrix: Sendable {
   public let order: [UInt16]
   /// What is added to each row's output, `[rows]`; empty for none.
   public let bias: [Int8]
+  /// The outliers; empty for none.
+  public let outliers: [UInt8]
 
   /// Encodes `matrix`, its rows in the order that suits the code.
   ///
@@ -69,12 +71,23 @@ public struct EncodedMatrix: Sendable {
       groupSize: matrix.grid.groupSize(columns: matrix.columns),
       isSymmetric: isSymmetric,
       isReordered: !order.isEmpty,
-      bias: biasCode
+      bias: biasCode,
+      outliers: matrix.outliers.reduce(0) { $0 + $1.count }
     )
+    outliers = layout.outliers > 0 ? SparseRows.bytes(matrix.outliers) : []
   }
 
   /// Bytes of all codes.
   var codesByteCount: Int { codes.reduce(0) { $0 + $1.count } }
+
+  /// Bytes of codes and tables.
+  public var byteCount: Int { codesByteCount + layout.tablesByteCount }
+
+  /// The tensor that holds the matrix `name` alone: its name and bytes.
+  public func tensor(for name: String) -> (name: String, bytes: [UInt8]) {
+    let block = EncodedBlock([(name, self)])
+    return (MatrixBlock.tensorName(prefix: block.prefix), block.bytes)
+  }
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
@@ -142,6 +155,7 @@ struct EncodedBlock: Sendable {
       bytes += matrix.levels
       bytes.append(littleEndian: matrix.order)
       bytes.append(littleEndian: matrix.bias)
+      bytes += matrix.outliers
     }
     return bytes
   }

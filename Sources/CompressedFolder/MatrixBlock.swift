@@ -98,7 +98,17 @@ struct MatrixBlock: Sendable {
     let bias = layout.bias.map { code in
       parts.bias.buffer.map { code.bias(Int8(bitPattern: $0)) }
     }
-    return CompressedMatrix(layout: layout, code: code, bias: bias ?? [])
+    let outliers =
+      layout.outliers == 0
+      ? nil
+      : try SparseRows(
+        parts.outliers,
+        rows: layout.rows,
+        columns: layout.columns,
+        count: layout.outliers,
+        place: place
+      )
+    return CompressedMatrix(layout: layout, code: code, bias: bias ?? [], outliers: outliers)
   }
 
   /// Decodes everything, and checks that nothing lies between or behind the parts but zeros.
@@ -130,6 +140,7 @@ extension MatrixBlock {
     var levels: ByteView
     var order: ByteView
     var bias: ByteView
+    var outliers: ByteView
     var end: Int
   }
 
@@ -171,6 +182,7 @@ extension MatrixBlock {
     let levels = next(layout.levelsByteCount)
     let order = next(layout.orderByteCount)
     let bias = next(layout.biasByteCount)
+    let outliers = next(layout.outliersByteCount)
     return Parts(
       planes: planes,
       codes: codes,
@@ -178,6 +190,7 @@ extension MatrixBlock {
       levels: levels,
       order: order,
       bias: bias,
+      outliers: outliers,
       end: table
     )
   }

@@ -26,6 +26,8 @@ public struct MatrixLayout: Sendable, Equatable {
   public var isReordered: Bool
   /// How the biases of rows are stored; `nil` where there are none.
   public var bias: BiasCode?
+  /// Weights of a grid to which something is added.
+  public var outliers: Int
 
   /// A layout of the given parts.
   public init(
@@ -35,7 +37,8 @@ public struct MatrixLayout: Sendable, Equatable {
     groupSize: Int,
     isSymmetric: Bool,
     isReordered: Bool = false,
-    bias: BiasCode? = nil
+    bias: BiasCode? = nil,
+    outliers: Int = 0
   ) {
     self.code = code
     self.rows = rows
@@ -44,6 +47,7 @@ public struct MatrixLayout: Sendable, Equatable {
     self.isSymmetric = isSymmetric
     self.isReordered = isReordered
     self.bias = bias
+    self.outliers = outliers
   }
 
   /// The layout in words, for people.
@@ -55,6 +59,7 @@ public struct MatrixLayout: Sendable, Equatable {
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
       + (isReordered ? " ordered" : "") + (bias == nil ? "" : " bias")
+      + (outliers == 0 ? "" : " outliers=\(outliers)")
   }
 }
 
@@ -94,9 +99,14 @@ extension MatrixLayout {
   /// Bytes of the biases.
   var biasByteCount: Int { bias == nil ? 0 : rows }
 
+  /// Bytes of the outliers.
+  var outliersByteCount: Int {
+    outliers == 0 ? 0 : SparseRows.byteCount(rows: rows, count: outliers)
+  }
+
   /// Bytes of all tables.
   var tablesByteCount: Int {
-    planes * lengthsByteCount + levelsByteCount + orderByteCount + biasByteCount
+    planes * lengthsByteCount + levelsByteCount + orderByteCount + biasByteCount + outliersByteCount
   }
 }
 
@@ -114,7 +124,8 @@ extension MatrixLayout {
     static let grouped = Flags(rawValue: 2)
     static let ordered = Flags(rawValue: 4)
     static let biased = Flags(rawValue: 8)
-    static let all: Flags = [.symmetric, .grouped, .ordered, .biased]
+    static let sparse = Flags(rawValue: 16)
+    static let all: Flags = [.symmetric, .grouped, .ordered, .biased, .sparse]
   }
 
   private var flags: Flags {
@@ -123,6 +134,7 @@ extension MatrixLayout {
     if groupSize < columns { flags.insert(.grouped) }
     if isReordered { flags.insert(.ordered) }
     if bias != nil { flags.insert(.biased) }
+    if outliers > 0 { flags.insert(.sparse) }
     return flags
   }
 
@@ -140,6 +152,7 @@ extension MatrixLayout {
       bytes.append(number: Int(levels.step))
     }
     if let bias { bytes.append(littleEndian: [bias.scale.bitPattern]) }
+    if outliers > 0 { bytes.append(number: outliers) }
   }
 
   /// The next entry of `reader`.
@@ -155,7 +168,7 @@ extension MatrixLayout {
     }
     let flags = Flags(rawValue: try reader.byte())
     guard Flags.all.isSuperset(of: flags) else {
-      throw malformed("flags below 16", flags.rawValue)
+      throw malformed("flags below 32", flags.rawValue)
     }
     let width = Int(try reader.byte())
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
@@ -185,11 +198,18 @@ extension MatrixLayout {
       }
       code = .grid(bits: width)
     }
-    guard flags.contains(.biased) else { return }
-    let scale = Float(bitPattern: try reader.word())
-    guard let code = BiasCode(scale: scale) else {
-      throw malformed("a finite scale of biases", scale)
+    if flags.contains(.biased) {
+      let scale = Float(bitPattern: try reader.word())
+      guard let code = BiasCode(scale: scale) else {
+        throw malformed("a finite scale of biases", scale)
+      }
+      bias = code
     }
-    bias = code
+    outliers = 0
+    guard flags.contains(.sparse) else { return }
+    guard kind == .grid, columns <= SparseRows.columnLimit else {
+      throw malformed("outliers in a grid of at most \(SparseRows.columnLimit) columns", text)
+    }
+    outliers = try reader.number(in: 1...Int(UInt32.max))
   }
 }

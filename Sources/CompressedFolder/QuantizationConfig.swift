@@ -34,9 +34,18 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
   public var symmetric: Bool
   /// Columns that share a grid; absent for whole rows.
   public var groupSize: Int?
+  /// Bits of the codes of matrices outside of the experts; absent where these are as they were.
+  public var denseBits: Int?
 
-  /// How an expert matrix was made.
-  public init(algorithm: String, bits: String, symmetric: Bool, groupSize: Int?) {
+  /// How the matrices were made.
+  public init(
+    algorithm: String,
+    bits: String,
+    symmetric: Bool,
+    groupSize: Int?,
+    denseBits: Int? = nil
+  ) {
+    self.denseBits = denseBits
     self.algorithm = algorithm
     self.bits = bits
     self.symmetric = symmetric
@@ -48,6 +57,7 @@ public struct QuantizationConfig: Codable, Sendable, Equatable {
     case formatVersion = "format_version"
     case algorithm, bits, symmetric
     case groupSize = "group_size"
+    case denseBits = "dense_bits"
   }
 
   /// Reads the configuration in the `config.json` of `folder`.

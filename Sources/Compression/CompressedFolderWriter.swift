@@ -11,6 +11,7 @@ final class CompressedFolderWriter {
   private let shardCount: Int
   private var index = FolderIndex()
   private var expertSizes = ExpertShardWriter.Sizes()
+  private var denseByteCount = 0
 
   /// A writer of one shard for the dense part and `expertShards` for the experts.
   init(_ output: OutputFolder, expertShards: Int) {
@@ -26,11 +27,30 @@ final class CompressedFolderWriter {
     return "model-\(padded(number))-of-\(padded(shardCount)).safetensors"
   }
 
-  /// Writes all tensors of `checkpoint` that are not in `compressed` as they are.
-  func writeDense(_ checkpoint: Checkpoint, except compressed: Set<String>) throws(InputError) {
+  /// Writes all tensors of `checkpoint` that are not in `compressed` as they are, and the tensors `blocks`.
+  ///
+  /// - Returns: the shard.
+  @discardableResult
+  func writeDense(
+    _ checkpoint: Checkpoint,
+    except compressed: Set<String>,
+    blocks: [(name: String, bytes: [UInt8])]
+  ) throws(InputError) -> Checkpoint {
     var tensors: [TensorView] = []
     for name in checkpoint.names where !compressed.contains(name) {
       tensors.append(try checkpoint.tensor(name))
+    }
+    for block in blocks {
+      let bytes = block.bytes.withUnsafeBytes { ByteView(copying: $0) }
+      tensors.append(
+        TensorView(
+          name: block.name,
+          elementType: .u8,
+          shape: [bytes.count],
+          bytes: bytes,
+          file: checkpoint.folder.path
+        )
+      )
     }
     let (file, metadata) = (shardName(1), ["format": "pt"])
     let summary = try output.write { (folder) throws(InputError) in
@@ -52,28 +72,26 @@ final class CompressedFolderWriter {
       return try writer.finish(metadata: metadata)
     }
     index.add(file, summary, names: tensors.map(\.name))
+    denseByteCount = summary.byteCount
+    return try output.write { (folder) throws(InputError) in
+      try Checkpoint(folder: folder, file: file)
+    }
   }
 
-  /// About how many bytes a compressed folder takes beside the shards of the experts: what is copied of
-  /// `checkpoint` and of its folder `model`, and the index.
-  static func byteCount(
-    of checkpoint: Checkpoint,
-    except compressed: Set<String>,
+  /// About how many bytes the folder takes beside the shards of `experts`, once the dense part is written.
+  func otherByteCount(
+    model folder: URL,
     experts: [FeedForward],
-    model: URL
+    _ quantization: QuantizationConfig
   ) throws(InputError) -> Int {
-    var total = try otherFiles(of: model).filter { $0.key != Checkpoint.indexFile }
-      .reduce(0) { $0 + $1.value.count }
-    var tensors: [(name: String, type: ElementType, shape: [Int])] = []
-    for name in checkpoint.names where !compressed.contains(name) {
-      let tensor = try checkpoint.tensor(name)
-      total += tensor.bytes.count
-      tensors.append((name, tensor.elementType, tensor.shape))
+    let files = try otherFiles(of: folder).filter {
+      ![Checkpoint.indexFile, ModelLoader.configurationFile].contains($0.key)
     }
-    total += SafetensorsWriter.headerLength(tensors, metadata: ["format": "pt"])
+    let configuration = try configuration(of: folder, quantization)
     // In the index: the name, the shard's name and a checksum.
-    let names = tensors.map(\.name) + experts.map { String($0.names[0].dropLast(8)) }
-    return total + names.reduce(512) { $0 + $1.utf8.count + 50 }
+    let names = experts.map { String($0.names[0].dropLast(8)) }
+    let index = try index.json().count + names.reduce(512) { $0 + $1.utf8.count + 50 }
+    return denseByteCount + index + configuration.count + files.reduce(0) { $0 + $1.value.count }
   }
 
   /// Writes a layer's experts as shard `number`, 2 for the first.
@@ -96,7 +114,7 @@ final class CompressedFolderWriter {
   func finish(model folder: URL, _ quantization: QuantizationConfig) throws(InputError) -> (
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
-    var files = try Self.otherFiles(of: folder)
+    var files = try otherFiles(of: folder)
     files[ModelLoader.configurationFile] = try configuration(of: folder, quantization)
     files[Checkpoint.indexFile] = try index.json()
     let total = try output.write { (folder) throws(InputError) in
@@ -124,7 +142,7 @@ final class CompressedFolderWriter {
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
-  private static func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
+  private func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     var files: [String: Data] = [:]
     for name in names where [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix) {

@@ -95,12 +95,21 @@ public struct CompressionJob: Sendable {
     _ progress: @escaping ProgressReport.Handler,
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
-    let layers = source.mixtures.count
-    let writer = CompressedFolderWriter(output, expertShards: layers)
+    let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count)
     var report = CompressionReport()
     var tally = Tally()
-    var steering = try steering(checkpoint, samples, isSentinel, progress)
-    try Compressor(source, options: options, workers: workers, progress: progress).run(
+    let compressed = try writeDense(checkpoint, samples, writer, &report, progress)
+    let compressor = { progress in
+      Compressor(
+        compressed,
+        original: options.denseBits == nil ? nil : source,
+        options: options,
+        workers: workers,
+        progress: progress
+      )
+    }
+    var steering = try steering(writer, samples, isSentinel, compressor, progress)
+    try compressor(progress).run(
       samples,
       isSentinel: isSentinel,
       lambda: { steering?.lambda }
@@ -119,16 +128,7 @@ public struct CompressionJob: Sendable {
         remedy: "Ask for more"
       )
     }
-    try writer.writeDense(checkpoint, except: replacedTensors)
-    let (total, sizes) = try writer.finish(
-      model: model,
-      QuantizationConfig(
-        algorithm: options.method.rawValue,
-        bits: options.bitsName,
-        symmetric: options.grid.isSymmetric,
-        groupSize: options.grid.groupSize
-      )
-    )
+    let (total, sizes) = try writer.finish(model: model, options.configuration)
     tally.complete(&report, sizes)
     report.outputBytes = total
     report.inputBytes = try folderByteCount(model)
@@ -136,6 +136,47 @@ public struct CompressionJob: Sendable {
     report.seconds = (ContinuousClock.now - start) / .seconds(1)
     report.peakMemoryBytes = peakMemory()
     return report
+  }
+}
+
+/// The dense part.
+extension CompressionJob {
+  /// Writes the dense part, compressed if that is wanted.
+  ///
+  /// - Returns: the model with its dense part as it was written, its experts as they were.
+  private func writeDense(
+    _ checkpoint: Checkpoint,
+    _ samples: [Sample],
+    _ writer: CompressedFolderWriter,
+    _ report: inout CompressionReport,
+    _ progress: @escaping ProgressReport.Handler
+  ) throws(InputError) -> any LanguageModel {
+    guard let bits = options.denseBits else {
+      try writer.writeDense(checkpoint, except: replacedTensors, blocks: [])
+      return source
+    }
+    let replaced = replacedTensors
+    var names: Set<String> = []
+    var blocks: [(name: String, bytes: [UInt8])] = []
+    var dense = CompressionReport.Dense(bits: bits)
+    try DenseCompressor(
+      model: source,
+      bits: bits,
+      isWanted: { checkpoint.contains($0) && !replaced.contains($0) },
+      workers: workers,
+      progress: progress
+    ).run(samples) { (result) throws(InputError) in
+      names.formUnion([result.name, WeightSource.scales(of: result.name)])
+      blocks.append(result.matrix.tensor(for: result.name))
+      dense.add(result.matrix)
+    }
+    let shard = try writer.writeDense(
+      checkpoint,
+      except: replaced.union(names),
+      blocks: blocks.sorted { $0.name < $1.name }
+    )
+    report.dense = dense
+    return try ModelLoader.load(model, substitutes: shard)
   }
 }
 
@@ -153,18 +194,18 @@ extension CompressionJob {
 
   /// What chooses λ layer by layer if there is a target.
   private func steering(
-    _ checkpoint: Checkpoint,
+    _ writer: CompressedFolderWriter,
     _ samples: [Sample],
     _ isSentinel: @escaping @Sendable (Int) -> Bool,
+    _ compressor: (@escaping ProgressReport.Handler) -> Compressor,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> RateSteering? {
     guard let target = options.target else { return nil }
     let weights = Double(source.expertWeights)
-    let others = try CompressedFolderWriter.byteCount(
-      of: checkpoint,
-      except: replacedTensors,
+    let others = try writer.otherByteCount(
+      model: model,
       experts: source.mixtures.flatMap(\.experts),
-      model: model
+      options.configuration
     )
     let budget: Int
     let describe: (Int) -> String
@@ -182,14 +223,15 @@ extension CompressionJob {
         at: "target",
         expected: "more than \(describe(0)), which all but the experts takes",
         found: describe(budget),
-        remedy: "Ask for more, or compress the dense part too"
+        remedy: options.denseBits == nil
+          ? "Ask for more, or compress the dense part too" : "Ask for more"
       )
     }
     // What is usual, to begin with: see docs/accuracy.md.
     let rate = Double(budget) * 8 / weights
     let first = min(max(0.25 * exp((1.1 - rate) / 0.35), 1e-3), 1e3)
     let curve = try RateSearch(
-      compressor: Compressor(source, options: options, workers: workers) { report in
+      compressor: compressor { report in
         var report = report
         report.task = "trial, " + report.task
         progress(report)

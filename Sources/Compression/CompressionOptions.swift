@@ -1,3 +1,4 @@
+import CompressedFolder
 import Quantization
 
 /// What `compress` is to do.
@@ -22,6 +23,8 @@ public struct CompressionOptions: Sendable {
   public var rateDistortion = RateDistortion()
   /// How large the result shall be at most; `rd` then finds its λ itself.
   public var target: CompressionTarget?
+  /// Bits of the codes of the matrices outside of the experts: 3, 4 or 8; `nil` to leave them as they are.
+  public var denseBits: Int?
   /// Whether an expert's second matrix is calibrated on what the first gives once it is compressed.
   public var isTrulySequential = false
   /// Whether sentinels in the encoder's input, and decoder positions that predict one, are left out
@@ -37,6 +40,17 @@ public struct CompressionOptions: Sendable {
 
   /// The paper's settings.
   public init() {}
+
+  /// What the compressed model's configuration tells.
+  var configuration: QuantizationConfig {
+    QuantizationConfig(
+      algorithm: method.rawValue,
+      bits: bitsName,
+      symmetric: grid.isSymmetric,
+      groupSize: grid.groupSize,
+      denseBits: denseBits
+    )
+  }
 
   /// `ternary`, the number of bits, or `adaptive`.
   public var bitsName: String {

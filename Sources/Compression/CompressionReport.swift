@@ -26,6 +26,29 @@ public struct CompressionReport: Codable, Sendable {
     }
   }
 
+  /// The matrices that are in no expert, where they were compressed.
+  public struct Dense: Codable, Sendable {
+    /// Bits of a code.
+    public var bits: Int
+    /// Weights of all of them.
+    public var weights = 0
+    /// Bytes that they take.
+    public var bytes = 0
+    /// Weights that are kept apart as outliers.
+    public var outliers = 0
+
+    /// No matrices yet.
+    init(bits: Int) { self.bits = bits }
+
+    mutating func add(_ matrix: EncodedMatrix) {
+      weights += matrix.layout.rows * matrix.layout.columns
+      bytes += matrix.byteCount
+      outliers += matrix.layout.outliers
+    }
+  }
+
+  /// What was made of the dense part; absent where it is as it was.
+  public var dense: Dense?
   /// Expert weights of the model.
   public var expertWeights = 0
   /// All stored bits of the experts' shards per expert weight.
@@ -50,7 +73,7 @@ public struct CompressionReport: Codable, Sendable {
   public var layers: [Layer] = []
 
   enum CodingKeys: String, CodingKey {
-    case zeros, seconds, layers
+    case dense, zeros, seconds, layers
     case expertWeights = "expert_weights"
     case expertBitsPerWeight = "expert_bits_per_weight"
     case entropyBitsPerWeight = "entropy_bits_per_weight"

@@ -12,18 +12,23 @@ public struct Compressor: Sendable {
   private static let batch = 1024
 
   private let model: any LanguageModel
+  private let original: (any LanguageModel)?
   private let options: CompressionOptions
   private let workers: Workers
   private let progress: ProgressReport.Handler
 
-  /// A compressor of `model`.
+  /// A compressor of the experts of `model`.
+  ///
+  /// - Parameter original: the model before its dense part was compressed; `nil` where it was not.
   public init(
     _ model: any LanguageModel,
+    original: (any LanguageModel)? = nil,
     options: CompressionOptions,
     workers: Workers,
     progress: @escaping ProgressReport.Handler
   ) {
     self.model = model
+    self.original = original
     self.options = options
     self.workers = workers
     self.progress = progress
@@ -47,13 +52,14 @@ public struct Compressor: Sendable {
     let inputs = samples.map(\.inputIDs)
     switch model {
     case let model as SwitchTransformers:
+      let original = original as? SwitchTransformers
+      let usableInputs = inputs.flatMap { $0.map { !isSentinel($0) } }
+      let encoder = { (model: SwitchTransformers) in
+        LayerStack(model.encoder, name: "encoder", inputs, usable: usableInputs)
+      }
       let encoded = try run(
-        LayerStack(
-          model.encoder,
-          name: "encoder",
-          inputs,
-          usable: inputs.flatMap { $0.map { !isSentinel($0) } }
-        ),
+        encoder(model),
+        reference: original.map(encoder),
         isLast: false,
         lambda,
         store
@@ -65,7 +71,7 @@ public struct Compressor: Sendable {
       }
       // The position of a token predicts the label at the same index.
       let usable = samples.flatMap { $0.labels.map { !isSentinel($0) } }
-      let decoder = { (encoded: HiddenStates) in
+      let decoder = { (model: SwitchTransformers, encoded: HiddenStates) in
         LayerStack(
           model.decoder,
           name: "decoder",
@@ -75,8 +81,8 @@ public struct Compressor: Sendable {
         )
       }
       _ = try run(
-        decoder(encoded.states),
-        reference: encoded.reference.map(decoder),
+        decoder(model, encoded.states),
+        reference: encoded.reference.map { decoder(original ?? model, $0) },
         isLast: true,
         lambda,
         store
@@ -89,7 +95,13 @@ public struct Compressor: Sendable {
           remedy: "Cut the sequences shorter"
         )
       }
-      _ = try run(LayerStack(model, inputs), isLast: true, lambda, store)
+      _ = try run(
+        LayerStack(model, inputs),
+        reference: (original as? DecoderModel).map { LayerStack($0, inputs) },
+        isLast: true,
+        lambda,
+        store
+      )
     default:
       throw InputError(
         .unsupported,
@@ -119,8 +131,8 @@ public struct Compressor: Sendable {
   ) throws(InputError) -> Outcome {
     let states = try embed(stack)
     // Before the first compressed layer both are the same.
-    var reference =
-      options.method == .rd && referenceStack != nil ? HiddenStates(copying: states) : nil
+    var reference = options.method == .rd ? try referenceStack.map(embed) : nil
+    let originals = (referenceStack ?? stack).layers
     for (index, layer) in stack.layers.enumerated() {
       let name = "\(stack.name) \(index + 1)"
       try attend(stack, index, states)
@@ -128,7 +140,8 @@ public struct Compressor: Sendable {
       try states.requireFinite(in: name)
       switch layer.network {
       case .dense:
-        for states in [states, reference].compactMap(\.self) { try feedForward(layer, states) }
+        try feedForward(layer, states)
+        if let reference { try feedForward(originals[index], reference) }
       case .sparse(let experts):
         if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
         let routes = route(experts, norm: layer.networkNorm, states)
@@ -150,7 +163,7 @@ public struct Compressor: Sendable {
         } while try !store(result)
         if isLast && index == stack.layers.count - 1 { break }
         try run(compressed, norm: layer.networkNorm, states, routes)
-        if let reference {
+        if let reference, case .sparse(let experts) = originals[index].network {
           let routes = route(experts, norm: layer.networkNorm, reference)
           try run(experts, norm: layer.networkNorm, reference, routes)
         }

@@ -15,6 +15,10 @@ public protocol LanguageModel: Sendable {
   var continuesInput: Bool { get }
   /// Its sparse layers, in the order in which data flow through them.
   var mixtures: [MixtureOfExperts] { get }
+  /// The tables of embeddings, one more than once where it serves more than one purpose.
+  var embeddings: [Linear] { get }
+  /// The matrix that gives logits; it may be a table of embeddings, too.
+  var head: Linear { get }
 
   /// The states from which the labels of a sequence are predicted.
   ///
@@ -29,6 +33,9 @@ public protocol LanguageModel: Sendable {
   ///
   /// - Throws: `InputError` if one is not finite, or weights are damaged.
   func logits(_ states: Matrix) throws(InputError) -> Matrix
+
+  /// Such states as the head multiplies them, `[tokens, modelSize]`.
+  func headInputs(_ states: Matrix) -> Matrix
 
   /// Begins to write.
   ///

@@ -25,11 +25,13 @@ public enum ModelLoader {
 
   /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
   ///
+  /// - Parameter substitutes: holds compressed matrices that are taken in place of the folder's own.
   /// - Throws: `InputError` if the folder holds an architecture that is not known, its configuration
   ///   asks for what is not supported, or its files are damaged.
   public static func load(
     _ folder: URL,
-    execution: Execution = .exact
+    execution: Execution = .exact,
+    substitutes: Checkpoint? = nil
   ) throws(InputError) -> any LanguageModel {
     let path = folder.appending(path: configurationFile).path
     let json = try MappedFile(path: path).data
@@ -48,20 +50,21 @@ public enum ModelLoader {
     _ = try QuantizationConfig.read(from: json, path: path)
     guard let architecture = decoders[kind] else {
       let configuration = try SwitchConfiguration(json: json, path: path)
-      return try SwitchTransformers(configuration, from: weights(folder, execution))
+      return try SwitchTransformers(configuration, from: weights(folder, execution, substitutes))
     }
     var configuration = try architecture(fields)
     configuration.endOfSequence += try generationEnds(folder, configuration).filter {
       !configuration.endOfSequence.contains($0)
     }
-    return try DecoderModel(configuration, from: weights(folder, execution))
+    return try DecoderModel(configuration, from: weights(folder, execution, substitutes))
   }
 
   private static func weights(
     _ folder: URL,
-    _ execution: Execution
+    _ execution: Execution,
+    _ substitutes: Checkpoint?
   ) throws(InputError) -> WeightSource {
-    try WeightSource(Checkpoint(folder: folder), execution: execution)
+    try WeightSource(Checkpoint(folder: folder), execution: execution, substitutes: substitutes)
   }
 
   /// More ids that end a sequence, which chat models name in `generation_config.json`.

@@ -1,3 +1,4 @@
+import Foundation
 import LinearAlgebra
 import Tensors
 
@@ -12,6 +13,11 @@ public struct GPTQ: Sendable {
   public var blockSize = 128
   /// Whether columns are rounded in the order of falling Hessian diagonal instead of their own.
   public var ordersByActivation = false
+  /// Whether the levels of groups are those of the least error instead of the extremes.
+  public var fitsLevels = false
+  /// Bits that a weight takes which is kept apart as an outlier where that pays; `nil` for no outliers. Only
+  /// with fitted levels.
+  public var outlierBits: Double?
 
   /// GPTQ with the paper's settings.
   public init() {}
@@ -48,17 +54,35 @@ public struct GPTQ: Sendable {
     guard let factor = Cholesky.inverseFactor(of: h, size: size) else {
       return (roundToNearest(weights, grid: grid), .singularHessian)
     }
+    return (quantize(weights, factor: factor.map(Float.init), grid: grid, order: order), .gptq)
+  }
+
+  /// Quantizes `weights` whose inputs nothing is known of: errors all count alike.
+  public func quantize(_ weights: Matrix, grid: Grid) -> QuantizedMatrix {
+    quantize(weights, factor: nil, grid: grid, order: Array(0..<weights.columns))
+  }
+
+  private func quantize(
+    _ weights: Matrix,
+    factor: [Float]?,
+    grid: Grid,
+    order: [Int]
+  ) -> QuantizedMatrix {
     var pass = Pass(
       weights,
-      factor: factor.map(Float.init),
+      factor: factor,
       grid: grid,
       order: order,
       // Stored groups are neighbouring columns. Where these are not visited together, their grids
       // are fixed before the first of them is rounded.
-      fixesLevels: ordersByActivation || grid.groupSize == nil
+      fixesLevels: ordersByActivation || grid.groupSize == nil,
+      fit: fitsLevels ? GroupFit(grid: grid, price: .infinity) : nil
     )
+    if let outlierBits, !ordersByActivation, weights.columns <= SparseRows.columnLimit {
+      pass.priceOutliers(bits: outlierBits)
+    }
     pass.run(blockSize: blockSize)
-    return (pass.result, .gptq)
+    return pass.result
   }
 
   private func permuted(_ h: [Double], by order: [Int]) -> [Double] {
@@ -73,14 +97,26 @@ private struct Pass {
   /// The weights with all errors so far worked in, one column after another in the order of the
   /// pass, `[columns, rows]`: an update of a column is a loop over neighbouring numbers.
   private var rest: [Float]
-  private let factor: [Float]
+  /// `nil` where errors are not made up for, and all count alike.
+  private let factor: [Float]?
   private let order: [Int]
   private let fixesLevels: Bool
+  private var fit: GroupFit?
   private var quantizers: [Quantizer] = []
+  /// Which weights of the group in work are outliers, `[rows, groupSize]`; empty for none.
+  private var isOutlier: [Bool] = []
 
-  init(_ weights: Matrix, factor: [Float], grid: Grid, order: [Int], fixesLevels: Bool) {
+  init(
+    _ weights: Matrix,
+    factor: [Float]?,
+    grid: Grid,
+    order: [Int],
+    fixesLevels: Bool,
+    fit: GroupFit?
+  ) {
     result = QuantizedMatrix(rows: weights.rows, columns: weights.columns, grid: grid)
     self.factor = factor
+    self.fit = fit
     self.order = order
     self.fixesLevels = fixesLevels
     if fixesLevels { result.setLevels(from: weights) }
@@ -92,6 +128,25 @@ private struct Pass {
     }
   }
 
+  /// Lets outliers pay where another bit for all weights would: at the margin it takes off three quarters of
+  /// the error, so a bit is worth `ln 4` times the error a weight.
+  mutating func priceOutliers(bits: Double) {
+    guard let fit else { return }
+    let size = result.grid.groupSize(columns: result.columns)
+    var (error, weights) = (0.0, 0)
+    // Some of the rows tell.
+    for row in stride(from: 0, to: result.rows, by: max(1, result.rows / 64)) {
+      for first in stride(from: 0, to: result.columns, by: size) {
+        let values = self.values(row: row, from: first)
+        error += Double(fit(values, importance: importance(from: first)).error)
+        weights += values.count
+      }
+    }
+    let price = bits * log(4) * error / Double(max(1, weights))
+    self.fit = GroupFit(grid: result.grid, price: price > 0 ? Float(price) : .infinity)
+    result.outliers = Array(repeating: [], count: result.rows)
+  }
+
   mutating func run(blockSize: Int) {
     let (rows, columns) = (result.rows, result.columns)
     var first = 0
@@ -101,6 +156,7 @@ private struct Pass {
       for position in block {
         prepareQuantizers(at: position)
         round(position, error: (position - first) * rows, &errors)
+        guard let factor else { continue }
         for later in position + 1..<max(position + 1, block.upperBound) {
           carry(
             (position - first) * rows,
@@ -110,7 +166,7 @@ private struct Pass {
           )
         }
       }
-      carryAll(errors, from: block)
+      if let factor { carryAll(errors, from: block, by: factor) }
       first = block.upperBound
     }
   }
@@ -129,15 +185,38 @@ private struct Pass {
   }
 
   private mutating func setLevels(group: Int, at position: Int) {
+    let importance = importance(from: position)
     let size = result.grid.groupSize(columns: result.columns)
-    let end = min(result.columns, position + size)
-    let rows = result.rows
-    for row in 0..<rows {
-      let values = (position..<end).lazy.map { [rest] in rest[$0 * rows + row] }
-      result.levels[row * result.groups + group] = Levels(
-        of: values,
-        isSymmetric: result.grid.isSymmetric
-      )
+    if !result.outliers.isEmpty {
+      isOutlier = Array(repeating: false, count: result.rows * size)
+    }
+    for row in 0..<result.rows {
+      let values = values(row: row, from: position)
+      let index = row * result.groups + group
+      if let fit {
+        let found = fit(values, importance: importance)
+        result.levels[index] = found.levels
+        for outlier in found.outliers { isOutlier[row * size + outlier] = true }
+      } else {
+        result.levels[index] = Levels(of: values, isSymmetric: result.grid.isSymmetric)
+      }
+    }
+  }
+
+  /// The weights of the group that begins at `position`, errors so far worked in.
+  private func values(row: Int, from position: Int) -> [Float] {
+    let end = min(result.columns, position + result.grid.groupSize(columns: result.columns))
+    return (position..<end).map { rest[$0 * result.rows + row] }
+  }
+
+  /// What squared errors in the columns of the group that begins at `position` count.
+  private func importance(from position: Int) -> [Float] {
+    let columns = result.columns
+    let end = min(columns, position + result.grid.groupSize(columns: columns))
+    guard let factor else { return Array(repeating: 1, count: end - position) }
+    return (position..<end).map { index in
+      let diagonal = factor[index * columns + index]
+      return 1 / (diagonal * diagonal)
     }
   }
 
@@ -145,12 +224,24 @@ private struct Pass {
   private mutating func round(_ position: Int, error: Int, _ errors: inout [Float]) {
     let (rows, columns) = (result.rows, result.columns)
     let column = order[position]
-    let diagonal = factor[position * columns + position]
+    let diagonal = factor.map { $0[position * columns + position] } ?? 1
+    let size = result.grid.groupSize(columns: columns)
+    let price = fit.map(\.price) ?? .infinity
     for row in 0..<rows {
       let weight = rest[position * rows + row]
       let symbol = quantizers[row].symbol(weight)
       result.symbols[row * columns + column] = symbol
-      errors[error + row] = (weight - quantizers[row].value(symbol)) / diagonal
+      var miss = weight - quantizers[row].value(symbol)
+      // What errors carried here put far out is one, too.
+      let loss = miss * miss / (diagonal * diagonal)
+      if !isOutlier.isEmpty, isOutlier[row * size + column % size] || loss > price {
+        let rest = miss.roundedToBFloat16
+        if rest != 0, rest.isFinite {
+          result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: rest))
+          miss -= rest
+        }
+      }
+      errors[error + row] = miss / diagonal
     }
   }
 
@@ -167,7 +258,7 @@ private struct Pass {
   }
 
   /// Carries the errors of a whole block to all columns after it: one matrix product.
-  private mutating func carryAll(_ errors: [Float], from block: Range<Int>) {
+  private mutating func carryAll(_ errors: [Float], from block: Range<Int>, by factor: [Float]) {
     let (rows, columns) = (result.rows, result.columns)
     let later = block.upperBound..<columns
     guard !later.isEmpty else { return }

@@ -19,6 +19,9 @@ public struct QuantizedMatrix: Sendable, Equatable {
   /// How the bias is stored.
   public private(set) var biasCode: BiasCode?
 
+  /// What is added to some of the weights, row by row in rising columns; empty for none.
+  public internal(set) var outliers: [[SparseRows.Element]] = []
+
   /// A matrix of symbols 0 whose levels are yet to be set.
   init(rows: Int, columns: Int, grid: Grid) {
     self.rows = rows
@@ -157,6 +160,9 @@ public struct QuantizedMatrix: Sendable, Equatable {
             let index = row * columns + column
             out[index] = quantizer.value(symbols[index])
           }
+        }
+        for outlier in outliers.isEmpty ? [] : outliers[row] {
+          out[row * columns + Int(outlier.column)] += outlier.value
         }
       }
     }

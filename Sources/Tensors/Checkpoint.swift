@@ -55,6 +55,16 @@ public final class Checkpoint: Sendable {
     }
   }
 
+  /// Opens the one file `file` of the checkpoint in `folder`, whatever else is in it.
+  ///
+  /// - Throws: `InputError` if the file is missing or damaged.
+  public init(folder: URL, file: String) throws(InputError) {
+    self.folder = folder
+    files = [file]
+    shards = try Self.open(files, in: folder)
+    shardOfTensor = (shards[file]?.header.entries ?? [:]).mapValues { _ in file }
+  }
+
   /// Names of all tensors, sorted.
   public var names: [String] { shardOfTensor.keys.sorted() }
 

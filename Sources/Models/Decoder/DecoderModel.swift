@@ -13,7 +13,8 @@ public struct DecoderModel: Sendable {
   /// First to last.
   public var layers: [DecoderLayer]
   private let finalNorm: RMSNorm
-  private let head: Linear
+  /// Makes logits of what `headInputs` gives.
+  public let head: Linear
 
   /// The model in `weights`.
   ///
@@ -26,7 +27,7 @@ public struct DecoderModel: Sendable {
       embeddingName,
       vocabulary: vocabulary,
       modelSize: size,
-      from: weights.checkpoint
+      from: weights
     )
     layers = []
     for index in configuration.layers.indices {
@@ -105,6 +106,9 @@ extension DecoderModel: LanguageModel {
     layers.compactMap { if case .sparse(let experts) = $0.network { experts } else { nil } }
   }
 
+  /// The tables of embeddings.
+  public var embeddings: [Linear] { [embedding.table] }
+
   /// The states from which labels are predicted; see `LanguageModel`.
   public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {
     var session = DecoderSession(self)
@@ -113,8 +117,11 @@ extension DecoderModel: LanguageModel {
 
   /// Logits of such states, `[tokens, vocabularySize]`.
   public func logits(_ states: Matrix) throws(InputError) -> Matrix {
-    try head.logits(finalNorm(states))
+    try head.logits(headInputs(states))
   }
+
+  /// Such states as the head multiplies them.
+  public func headInputs(_ states: Matrix) -> Matrix { finalNorm(states) }
 
   /// Reads `prompt` and begins to write; see `LanguageModel`.
   public func begin(_ prompt: [Int]) throws(InputError) -> (

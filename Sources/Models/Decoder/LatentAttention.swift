@@ -123,6 +123,8 @@ struct LatentAttention: Sendable {
     if let bias { scratch.projected.addToRows(bias) }
     let first = scratch.projected.columns - core.keyWidth
     prepareKeys(&scratch.projected, first, rotations)
+    let latents = first..<first + settings.latentRank
+    InputRecorder.note(expansion, scratch.projected.columns(latents))
     cache.append(scratch.projected, keys: first..<scratch.projected.columns, values: 0..<0)
     if let query {
       let made = scratch.projected.columns(0..<first)

@@ -21,6 +21,8 @@ public struct Linear: Sendable {
     case compressed(CompressedMatrix)
   }
 
+  /// Its name in the checkpoint; `nil` for one that is made of others.
+  public internal(set) var name: String?
   /// Output size.
   public let rows: Int
   /// Input size.
@@ -85,6 +87,7 @@ public struct Linear: Sendable {
 
   private func multiply(_ x: Matrix, to out: UnsafeMutablePointer<Float>) throws(InputError) {
     if execution.isExact {
+      InputRecorder.note(self, x)
       try multiplyByPanels(x, into: out)
     } else if try !multiplyFused(x, into: out) {
       try multiplyByPanels(x, into: out)

@@ -8,12 +8,20 @@ public struct WeightSource: Sendable {
   public let checkpoint: Checkpoint
   let execution: Execution
   private let packed: PackedMatrices
+  /// Matrices that stand for those of the checkpoint.
+  private let substitutes: PackedMatrices?
 
   /// Weights from `checkpoint`, multiplied as `execution` tells.
   ///
-  /// - Throws: `InputError` if what the checkpoint tells of its compressed matrices makes no sense.
-  public init(_ checkpoint: Checkpoint, execution: Execution = .exact) throws(InputError) {
+  /// - Parameter substitutes: compressed matrices that are taken where `checkpoint` has others of these names.
+  /// - Throws: `InputError` if what the checkpoints tell of their compressed matrices makes no sense.
+  public init(
+    _ checkpoint: Checkpoint,
+    execution: Execution = .exact,
+    substitutes: Checkpoint? = nil
+  ) throws(InputError) {
     self.checkpoint = checkpoint
+    self.substitutes = try substitutes.map(PackedMatrices.init)
     packed = try PackedMatrices(checkpoint)
     self.execution = execution
   }
@@ -27,6 +35,20 @@ public struct WeightSource: Sendable {
   ///
   /// - Throws: `InputError` if it is missing, shaped otherwise or damaged.
   public func linear(_ name: String, rows: Int, columns: Int) throws(InputError) -> Linear {
+    var linear = try unnamed(name, rows: rows, columns: columns)
+    linear.name = name
+    return linear
+  }
+
+  private func unnamed(_ name: String, rows: Int, columns: Int) throws(InputError) -> Linear {
+    if let substitutes, substitutes.contains(name) {
+      for replaced in [name, Self.scales(of: name)] where checkpoint.contains(replaced) {
+        // Counts as read.
+        _ = try checkpoint.tensor(replaced)
+      }
+      let matrix = try substitutes.matrix(name, rows: rows, columns: columns)
+      return Linear(matrix, execution: execution)
+    }
     if packed.contains(name) {
       let matrix = try packed.matrix(name, rows: rows, columns: columns)
       return Linear(matrix, execution: execution)

@@ -4,7 +4,7 @@ import Tensors
 /// The encoder or the decoder: its embedding, its layers, the position bias that they share, the last
 /// norm.
 public struct SwitchStack: Sendable {
-  private let embedding: Embedding
+  let embedding: Embedding
   /// The layers, first to last.
   public var layers: [SwitchLayer]
   let positionBias: RelativePositionBias
@@ -26,10 +26,10 @@ public struct SwitchStack: Sendable {
       ? [shared, "\(own).embed_tokens.weight", "\(other).embed_tokens.weight"]
       : ["\(own).embed_tokens.weight", shared]
     embedding = try Embedding(
-      embeddings.first(where: weights.checkpoint.contains) ?? shared,
+      embeddings.first(where: weights.contains) ?? shared,
       vocabulary: configuration.vocabularySize,
       modelSize: configuration.modelSize,
-      from: weights.checkpoint
+      from: weights
     )
     let count = isDecoder ? configuration.decoderLayers : configuration.encoderLayers
     let step = isDecoder ? configuration.decoderSparseStep : configuration.encoderSparseStep
@@ -65,9 +65,6 @@ public struct SwitchStack: Sendable {
   ///
   /// - Throws: `InputError` if an id is out of range.
   public func embed(_ ids: [Int]) throws(InputError) -> Matrix { try embedding(ids) }
-
-  /// The name of the tensor that holds the embeddings.
-  var embeddingName: String { embedding.table.name }
 
   /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`.
   public func bias(queries: Range<Int>, keys: Int) -> PositionBias {

@@ -12,8 +12,8 @@ public struct SwitchTransformers: Sendable {
   public var encoder: SwitchStack
   /// Writes the output.
   public var decoder: SwitchStack
-  /// Makes logits of the decoder's states.
-  let head: Linear
+  /// Makes logits of what `headInputs` gives.
+  public let head: Linear
 
   /// The model in `weights`.
   ///
@@ -27,9 +27,9 @@ public struct SwitchTransformers: Sendable {
     decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
     let headNames =
       configuration.tiesEmbeddings
-      ? [decoder.embeddingName] : ["lm_head.weight", "decoder.lm_head.weight"]
+      ? [decoder.embedding.table.name ?? ""] : ["lm_head.weight", "decoder.lm_head.weight"]
     head = try weights.linear(
-      headNames.first(where: weights.checkpoint.contains) ?? headNames[0],
+      headNames.first(where: weights.contains) ?? headNames[0],
       rows: configuration.vocabularySize,
       columns: configuration.modelSize
     )
@@ -60,13 +60,18 @@ public struct SwitchTransformers: Sendable {
   ///
   /// - Throws: `InputError` if one is not finite, or compressed weights are damaged.
   public func logits(_ states: Matrix) throws(InputError) -> Matrix {
+    try head.logits(headInputs(states))
+  }
+
+  /// The decoder's states as the head multiplies them.
+  public func headInputs(_ states: Matrix) -> Matrix {
     var x = decoder.finalNorm(states)
     if configuration.tiesEmbeddings {
       // Shared embeddings are scaled down when they serve as the output matrix, as in Mesh
       // TensorFlow's transformer.
       x *= 1 / Float(configuration.modelSize).squareRoot()
     }
-    return try head.logits(x)
+    return x
   }
 }
 
@@ -87,6 +92,9 @@ extension SwitchTransformers: LanguageModel {
       if case .sparse(let experts) = layer.network { experts } else { nil }
     }
   }
+
+  /// The tables of embeddings.
+  public var embeddings: [Linear] { [encoder, decoder].map(\.embedding.table) }
 
   /// The states from which labels are predicted; see `LanguageModel`.
   public func states(input: [Int], labels: [Int]) throws(InputError) -> Matrix {

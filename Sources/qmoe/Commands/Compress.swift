@@ -113,12 +113,23 @@ struct Compress: ParsableCommand {
   @Flag(help: "Compress experts that all tokens share, too.")
   var compressShared = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Bits of attention, dense feed-forward layers and embeddings: 8, 4 or 3 (default: as they are).",
+      valueName: "bits"
+    )
+  )
+  var denseBits: Int?
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if let groupSize, groupSize < 1 { throw ValidationError("--group-size must be at least 1.") }
     if let damping, !(0...1000).contains(damping) {
       throw ValidationError("--damping must be between 0 and 1000.")
+    }
+    if let denseBits, ![3, 4, 8].contains(denseBits) {
+      throw ValidationError("--dense-bits must be 8, 4 or 3.")
     }
     if let lambda, !(0...1000).contains(lambda) {
       throw ValidationError("--lambda must be between 0 and 1000.")
@@ -193,6 +204,7 @@ struct Compress: ParsableCommand {
       groupSize: groupSize
     )
     options.target = target
+    options.denseBits = denseBits
     if let damping {
       options.gptq.damping = damping
       options.rateDistortion.damping = damping
@@ -228,6 +240,13 @@ struct Compress: ParsableCommand {
         + "(entropy of the symbols \(report.entropyBitsPerWeight.formatted(3))), "
         + "\((100 * report.zeros).formatted(1)) % zeros"
     )
+    if let dense = report.dense {
+      Console.print(
+        "\(dense.weights) dense weights at "
+          + "\((8 * Double(dense.bytes) / Double(max(1, dense.weights))).formatted(3)) bits, "
+          + "\((100 * Double(dense.outliers) / Double(max(1, dense.weights))).formatted(2)) % outliers"
+      )
+    }
     for layer in report.layers {
       Console.print(
         "  \(layer.name): \(layer.bitsPerWeight.formatted(3)) bits, "

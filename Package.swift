@@ -127,7 +127,10 @@ let package = Package(
       name: "ChatTemplatesTests",
       dependencies: ["ChatTemplates", "Tensors", "TestSupport"]
     ),
-    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "TestSupport"]),
+    .testTarget(
+      name: "QuantizationTests",
+      dependencies: ["Quantization", "Kernels", "Tensors", "TestSupport"]
+    ),
     .testTarget(
       name: "TernaryCodeTests",
       dependencies: ["TernaryCode", "Quantization", "Kernels", "CKernels", "TestSupport"]

@@ -2,7 +2,6 @@ import CKernels
 import Diagnostics
 import Kernels
 import Tensors
-import TernaryCode
 
 /// Compressed and bfloat16 matrices of one shape, timed against each other in one run.
 public struct SpeedMeasurement: Codable, Sendable {
@@ -34,7 +33,7 @@ public struct SpeedMeasurement: Codable, Sendable {
   public var bf16GigabytesPerSecond: Double
   /// Gigabytes that a plain read of the same memory gets in a second, on one thread.
   public var readGigabytesPerSecond: Double
-  /// Stored bits per weight: codes and offsets, without levels; the mean of the matrices.
+  /// Stored bits per weight, of ternary matrices without levels; the mean of the matrices.
   public var rate: Double
   /// Order-0 entropy of the first matrix's symbols, in bits per weight.
   public var entropy: Double
@@ -57,12 +56,12 @@ public struct SpeedMeasurement: Codable, Sendable {
 /// of them than caches hold, and each product takes the next.
 public struct Contest: Sendable {
   /// The compressed matrices.
-  public var compressed: [TernaryMatrix]
+  public var compressed: [Product]
   /// Matrices of bfloat16 numbers, `[rows, columns]`.
   public var plain: [ByteView]
 
   /// A contest between matrices of the same shape.
-  public init(compressed: [TernaryMatrix], plain: [ByteView]) {
+  public init(compressed: [Product], plain: [ByteView]) {
     precondition(!compressed.isEmpty && !plain.isEmpty)
     self.compressed = compressed
     self.plain = plain
@@ -79,7 +78,7 @@ public struct Contest: Sendable {
     workers: Workers,
     repetitions: Int = 9
   ) throws(InputError) -> SpeedMeasurement {
-    let (rows, columns) = (compressed[0].rows, compressed[0].columns)
+    let (rows, columns) = compressed[0].size
     var random = SeededGenerator(seed: 1)
     let x = (0..<tokens * columns).map { _ in Float(random.normal()) }
     var y = [Float](repeating: 0, count: tokens * rows)
@@ -87,7 +86,7 @@ public struct Contest: Sendable {
     var times = Times()
     for repetition in 0...repetitions {
       let fast = try seconds { () throws(InputError) in
-        for matrix in compressed { try multiply(matrix, x, tokens, &y, workers) }
+        for matrix in compressed { try matrix.multiply(x, tokens, &y, workers) }
       }
       let slow = try seconds { () throws(InputError) in try rivals.multiplyBF16(x, into: &y) }
       let float = seconds { rivals.multiplyFloat32(x, into: &y) }
@@ -114,10 +113,10 @@ public struct Contest: Sendable {
     tokens: Int,
     workers: Workers
   ) throws(InputError) -> SpeedMeasurement {
-    let (rows, columns) = (compressed[0].rows, compressed[0].columns)
+    let (rows, columns) = compressed[0].size
     let weights = Double(rows * columns)
     let (fast, slow) = (median(times.compressed), median(times.plain))
-    let stored = compressed.reduce(0) { $0 + $1.codedByteCount } / compressed.count
+    let stored = compressed.reduce(0) { $0 + $1.byteCount } / compressed.count
     let range = [times.compressed.min() ?? 0, times.compressed.max() ?? 0]
     return SpeedMeasurement(
       shape: "\(rows)x\(columns)",
@@ -135,7 +134,7 @@ public struct Contest: Sendable {
       bf16GigabytesPerSecond: 2e-9 * weights / slow,
       readGigabytesPerSecond: 2e-9 * weights / median(times.read),
       rate: 8 * Double(stored) / weights,
-      entropy: Tensors.entropy(ofCounts: try compressed[0].symbolCounts())
+      entropy: try compressed[0].entropy()
     )
   }
 
@@ -146,17 +145,4 @@ public struct Contest: Sendable {
   }
 
   private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
-
-  private func multiply(
-    _ matrix: TernaryMatrix,
-    _ x: [Float],
-    _ tokens: Int,
-    _ y: inout [Float],
-    _ workers: Workers
-  ) throws(InputError) {
-    try y.withUnsafeMutableBufferPointer { (y) throws(InputError) in
-      guard let y = y.baseAddress else { return }
-      try matrix.multiply(x, tokens: tokens, into: y, workers: workers)
-    }
-  }
 }

@@ -17,7 +17,7 @@ extension Contest {
   public init(rows: Int, columns: Int) throws(InputError) {
     let symbols = Self.symbols(rows: rows, columns: columns)
     let encoded = try TernaryMatrix.encode(symbols: symbols, rows: rows, columns: columns)
-    var compressed: [TernaryMatrix] = []
+    var compressed: [Product] = []
     // Several times the last-level cache of today's processors, counted per core.
     let copies = max(2, (96 << 20) / encoded.codes.count)
     // Next to each other, as in the shard of a layer.
@@ -29,29 +29,67 @@ extension Contest {
     let all = ByteView(copying: bytes)
     for copy in 0..<copies {
       compressed.append(
-        try TernaryMatrix(
-          rows: rows,
-          columns: columns,
-          levelGroupSize: columns,
-          codes: all[copy * stride..<copy * stride + encoded.codes.count],
-          readableByteCount: stride,
-          offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
-          levels: ByteView(copying: [UInt8](repeating: 0, count: 2 * rows)),
-          levelCode: LevelCode(covering: [1]),
-          order: encoded.order.isEmpty
-            ? nil : encoded.order.withUnsafeBytes { ByteView(copying: $0) },
-          place: "synthetic matrix"
+        .ternary(
+          try TernaryMatrix(
+            rows: rows,
+            columns: columns,
+            levelGroupSize: columns,
+            codes: all[copy * stride..<copy * stride + encoded.codes.count],
+            readableByteCount: stride,
+            offsets: encoded.offsets.withUnsafeBytes { ByteView(copying: $0) },
+            levels: ByteView(copying: [UInt8](repeating: 0, count: 2 * rows)),
+            levelCode: LevelCode(covering: [1]),
+            order: encoded.order.isEmpty
+              ? nil : encoded.order.withUnsafeBytes { ByteView(copying: $0) },
+            place: "synthetic matrix"
+          )
         )
       )
     }
+    self.init(compressed: compressed, plain: Self.plain(rows: rows, columns: columns))
+  }
+
+  /// Random codes of `bits` bits, with a grid for every 128 columns, or of 8 bits for every row, in so many
+  /// copies that caches do not hold them.
+  ///
+  /// - Throws: `InputError` if the bits are none that a grid can have.
+  public init(rows: Int, columns: Int, gridBits bits: Int) throws(InputError) {
+    var random = SeededGenerator(seed: UInt64(rows))
+    let grid = Grid(.uniform(bits: bits), groupSize: bits == 8 ? nil : 128)
+    let codeBytes = rows * PackedGrid.bytesPerRow(columns: columns, bits: bits)
+    let levels = ByteView(
+      copying: PackedGrid.pack(
+        Array(repeating: Levels(low: -1, high: 1), count: rows * grid.groups(columns: columns))
+      )
+    )
+    let copies = max(2, (256 << 20) / (codeBytes + levels.count))
+    let one = (0..<codeBytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    var compressed: [Product] = []
+    for _ in 0..<copies {
+      compressed.append(
+        .grid(
+          try PackedGrid(
+            rows: rows,
+            columns: columns,
+            bits: bits,
+            grid: grid,
+            codes: ByteView(copying: one),
+            levels: ByteView(copying: levels.buffer),
+            place: "synthetic matrix"
+          )
+        )
+      )
+    }
+    self.init(compressed: compressed, plain: Self.plain(rows: rows, columns: columns))
+  }
+
+  /// Matrices of bfloat16 numbers, more than caches hold.
+  private static func plain(rows: Int, columns: Int) -> [ByteView] {
     let size = 2 * rows * columns
-    let plain = ByteView(
+    let all = ByteView(
       copying: [UInt8](repeating: 0x3c, count: max(2, (256 << 20) / size) * size)
     )
-    self.init(
-      compressed: compressed,
-      plain: Swift.stride(from: 0, to: plain.count, by: size).map { plain[$0..<$0 + size] }
-    )
+    return Swift.stride(from: 0, to: all.count, by: size).map { all[$0..<$0 + size] }
   }
 
   private static func symbols(rows: Int, columns: Int) -> [Int8] {

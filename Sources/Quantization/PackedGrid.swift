@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import Tensors
 
 /// A matrix on uniform grids as it is stored: codes of `bits` bits, packed row by row from the low
@@ -16,6 +17,8 @@ public struct PackedGrid: Sendable {
   public let grid: Grid
   private let codes: ByteView
   private let levels: ByteView
+  /// The matrix as kernels take it; `nil` where they do not know its kind.
+  private let kernelRows: GridRows?
 
   /// Bytes of one row of codes.
   public static func bytesPerRow(columns: Int, bits: Int) -> Int { (columns * bits + 7) / 8 }
@@ -82,6 +85,15 @@ public struct PackedGrid: Sendable {
     self.grid = grid
     self.codes = codes
     self.levels = levels
+    kernelRows = GridRows(
+      rows: rows,
+      columns: columns,
+      bits: bits,
+      isSymmetric: grid.isSymmetric,
+      codes: codes,
+      levels: levels,
+      groupSize: grid.groupSize(columns: columns)
+    )
     for index in 0..<rows * groups {
       let pair = self.levels(at: index)
       let (low, high) = (pair.low, pair.high)
@@ -104,6 +116,9 @@ public struct PackedGrid: Sendable {
     )
   }
 
+  /// Bytes of codes and levels.
+  public var byteCount: Int { codes.count + levels.count }
+
   /// All levels, `[rows, groups]`.
   public var allLevels: [Levels] { (0..<rows * grid.groups(columns: columns)).map(levels) }
 
@@ -125,6 +140,22 @@ public struct PackedGrid: Sendable {
         }
       }
     }
+  }
+
+  /// Multiplies tokens by a kernel that reads the codes as they are stored; see
+  /// `KernelSet.multiply`.
+  ///
+  /// - Returns: whether there is one.
+  public func multiply(
+    _ x: UnsafePointer<Float>,
+    tokens: Int,
+    into y: UnsafeMutablePointer<Float>,
+    workers: Workers,
+    _ kernels: KernelSet = .active
+  ) -> Bool {
+    guard let kernelRows else { return false }
+    kernels.multiply(kernelRows, x, tokens: tokens, into: y, workers: workers)
+    return true
   }
 
   /// How often each symbol occurs.

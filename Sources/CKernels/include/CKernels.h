@@ -5,6 +5,7 @@
 #include "convert.h"
 #include "dense.h"
 #include "elementwise.h"
+#include "grid.h"
 #include "kernels.h"
 #include "pause.h"
 #include "rounding.h"

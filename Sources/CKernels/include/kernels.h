@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "dense.h"
 #include "elementwise.h"
+#include "grid.h"
 #include "rounding.h"
 #include "ternary.h"
 
@@ -18,6 +19,8 @@ typedef struct {
   qmoe_attention_scores *attention_scores;
   qmoe_attention_values *attention_values;
   qmoe_round_columns *round_columns;
+  qmoe_quantize_segments *quantize_segments;
+  qmoe_grid_multiply *grid_multiply;
 } qmoe_kernels;
 
 // The kernels of the given name, "scalar", "avx2", "avx512" or "neon"; NULL if there are none of that name

@@ -85,7 +85,8 @@ public struct Linear: Sendable {
     }
   }
 
-  private func multiply(_ x: Matrix, to out: UnsafeMutablePointer<Float>) throws(InputError) {
+  /// As `callAsFunction`, to `out`, `[tokens, rows]`.
+  func multiply(_ x: Matrix, to out: UnsafeMutablePointer<Float>) throws(InputError) {
     if execution.isExact {
       InputRecorder.note(self, x)
       try multiplyByPanels(x, into: out)
@@ -127,12 +128,24 @@ public struct Linear: Sendable {
       }
       return true
     case .compressed(let matrix):
-      guard case .ternary(let matrix) = matrix.code, matrix.isFused else { return false }
-      try x.elements.withUnsafeBufferPointer { (x) throws(InputError) in
-        guard let x = x.baseAddress else { return }
-        try matrix.multiply(x, tokens: tokens, into: out, workers: workers)
+      return try x.elements.withUnsafeBufferPointer { (x) throws(InputError) in
+        guard let x = x.baseAddress else { return false }
+        switch matrix.code {
+        case .ternary(let code):
+          guard code.isFused else { return false }
+          try code.multiply(x, tokens: tokens, into: out, workers: workers)
+        case .grid(let code):
+          guard code.multiply(x, tokens: tokens, into: out, workers: workers) else { return false }
+          matrix.outliers?.addProducts(
+            0..<rows,
+            of: x,
+            tokens: tokens,
+            columns: columns,
+            to: out
+          )
+        }
+        return true
       }
-      return true
     default: return false
     }
   }

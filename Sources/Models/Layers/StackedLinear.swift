@@ -43,6 +43,11 @@ struct StackedLinear: Sendable {
       }
       var first = 0
       for part in parts {
+        if x.rows == 1 {
+          try part.multiply(x, to: out + first)
+          first += part.rows
+          continue
+        }
         let product = try part(x)
         product.elements.withUnsafeBufferPointer { product in
           guard let product = product.baseAddress else { return }

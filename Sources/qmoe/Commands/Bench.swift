@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import KernelBenchmark
+import Kernels
 import Plots
 import Tensors
 
@@ -22,6 +23,9 @@ struct Bench: ParsableCommand {
   @Option(help: "One shape only, as ROWSxCOLUMNS, multiples of 32 from 32 to 16384.")
   var shape: Shape?
 
+  @Option(help: "Matrices outside of the experts, of 2, 3, 4 or 8 bits, instead of experts.")
+  var denseBits: Int?
+
   @Option(help: "Repetitions of each measurement (default: 9, and 3 from 8 tokens on).")
   var repetitions: Int?
 
@@ -33,6 +37,9 @@ struct Bench: ParsableCommand {
   func validate() throws {
     if let repetitions, !(1...100_000).contains(repetitions) {
       throw ValidationError("--repetitions must be between 1 and 100000, not \(repetitions).")
+    }
+    if let denseBits, !GridRows.bits.contains(denseBits) {
+      throw ValidationError("--dense-bits must be 2, 3, 4 or 8.")
     }
     if let wrong = tokens.first(where: { !(1...4096).contains($0) }) {
       throw ValidationError("--tokens must be between 1 and 4096, not \(wrong).")
@@ -48,7 +55,10 @@ struct Bench: ParsableCommand {
     var rows: [SpeedMeasurement] = []
     let shapes = shape.map { [($0.rows, $0.columns)] } ?? Contest.paperShapes
     for (height, width) in shapes {
-      let contest = try Contest(rows: height, columns: width)
+      let contest =
+        try denseBits.map { (bits) throws(InputError) in
+          try Contest(rows: height, columns: width, gridBits: bits)
+        } ?? Contest(rows: height, columns: width)
       for count in counts {
         let total = counts.count * shapes.count
         display.handler(ProgressReport("measuring", rows.count, of: total, "products"))

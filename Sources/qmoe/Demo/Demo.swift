@@ -106,7 +106,7 @@ extension Contest {
     self.init(
       compressed: matrices(compressed).compactMap {
         if case .compressed(let matrix) = $0.storage, case .ternary(let ternary) = matrix.code {
-          ternary
+          .ternary(ternary)
         } else {
           nil
         }

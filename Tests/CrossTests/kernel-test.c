@@ -275,6 +275,69 @@ static void check_attention(int rounds) {
   printf("%d attentions of one token\n", rounds);
 }
 
+// Packed grids of random codes and levels, one token and several.
+static void check_grids(int rounds) {
+  static const size_t widths[] = {2, 3, 4, 8};
+  for (int i = 0; i < rounds; i++) {
+    qmoe_grid m = {1 + random_below(20), 1 + random_below(MAX_SIZE), widths[random_below(4)], 0, 0, 1, i % 3 == 0};
+    if (i % 2) m.groups = qmoe_segments(m.columns);
+    const size_t tokens = 1 + random_below(9), segments = qmoe_segments(m.columns);
+    const size_t stride = qmoe_segment_stride(m.columns), width = segments * QMOE_SEGMENT;
+    const size_t code_bytes = m.rows * ((m.columns * m.bits + 7) / 8), level_bytes = 4 * m.rows * m.groups;
+    uint8_t *codes = guarded(code_bytes), *levels = guarded(level_bytes);
+    for (size_t j = 0; j < code_bytes; j++) codes[j] = (uint8_t)next_random();
+    for (size_t j = 0; j < level_bytes; j += 4) {
+      // -1.5 to 0 and 1 to 2.
+      const uint16_t low = (uint16_t)(0xbf00 + random_below(0xc0)), high = (uint16_t)(0x3f80 + random_below(0x80));
+      memcpy(levels + j, &low, 2);
+      memcpy(levels + j + 2, &high, 2);
+    }
+    m.codes = codes;
+    m.levels = levels;
+    float *x = guarded(4 * m.columns);
+    int8_t *values[2];
+    float *scales[2], *sums[2], *y[2];
+    for (int k = 0; k < 2; k++) {
+      values[k] = guarded(tokens * width);
+      scales[k] = guarded(4 * tokens * stride);
+      sums[k] = guarded(4 * tokens * stride);
+      y[k] = guarded(4 * tokens * m.rows);
+    }
+    for (size_t t = 0; t < tokens; t++) {
+      fill_activations(x, m.columns);
+      for (int k = 0; k < 2; k++) {
+        (k ? tested : scalar)
+            ->quantize_segments(
+                x, m.columns, values[k] + t * width, scales[k] + t * stride, sums[k] + t * stride);
+      }
+    }
+    check_equal(values[0], values[1], tokens * width, "values of segments");
+    check_equal(scales[0], scales[1], 4 * tokens * stride, "scales of segments");
+    check_equal(sums[0], sums[1], 4 * tokens * stride, "sums of segments");
+    for (int k = 0; k < 2; k++) {
+      const qmoe_grid_activations a = {tokens, values[k], scales[k], sums[k]};
+      (k ? tested : scalar)->grid_multiply(&m, 0, m.rows, a, y[k], m.rows);
+    }
+    float largest = 0;
+    for (size_t j = 0; j < tokens * m.rows; j++) largest = fmaxf(largest, fabsf(y[0][j]));
+    for (size_t j = 0; j < tokens * m.rows; j++) {
+      if (!isfinite(y[0][j]) && !isfinite(y[1][j])) continue;
+      REQUIRE(
+          fabsf(y[0][j] - y[1][j]) <= 2e-5f * (1 + largest), "%zu bits, %zu columns: %g, not %g", m.bits,
+          m.columns, (double)y[1][j], (double)y[0][j]);
+    }
+    for (int k = 0; k < 2; k++) {
+      release(values[k], tokens * width);
+      release(scales[k], 4 * tokens * stride);
+      release(sums[k], 4 * tokens * stride);
+      release(y[k], 4 * tokens * m.rows);
+    }
+    release(codes, code_bytes);
+    release(levels, level_bytes);
+    release(x, 4 * m.columns);
+  }
+}
+
 int main(int count, char **arguments) {
   REQUIRE(count == 2, "usage: kernel-test KERNELS");
   tested = qmoe_kernels_named(arguments[1]);
@@ -289,5 +352,6 @@ int main(int count, char **arguments) {
   check_bf16_matvec(200);
   check_exponentials(100);
   check_attention(100);
+  check_grids(300);
   return 0;
 }

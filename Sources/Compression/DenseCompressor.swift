@@ -109,7 +109,11 @@ struct DenseCompressor {
         }
         calibration.add(records, workers)
       }
-      try compress(calibration, task: "\(stack.name) \(index + 1) of \(stack.layers.count), dense", store)
+      try compress(
+        calibration,
+        task: "\(stack.name) \(index + 1) of \(stack.layers.count), dense",
+        store
+      )
     }
     return states
   }
@@ -179,7 +183,8 @@ struct DenseCompressor {
       hessian.map { gptq.quantize(weights, hessian: $0, grid: grid).matrix }
       ?? gptq.quantize(weights, grid: grid)
     let encoded = try EncodedMatrix(matrix)
-    return encoded.byteCount < 2 * weights.elements.count ? Result(name: name, matrix: encoded) : nil
+    return encoded.byteCount < 2 * weights.elements.count
+      ? Result(name: name, matrix: encoded) : nil
   }
 }
 

@@ -30,7 +30,9 @@ struct GroupFit {
     var best = fit(weights, importance, without: [])
     guard price < .infinity, weights.count > 1 else { return best }
     // The farthest first; where a few together make room for the others, each alone may not pay.
-    let byMagnitude = weights.indices.sorted { (-weights[$0].magnitude, $0) < (-weights[$1].magnitude, $1) }
+    let byMagnitude = weights.indices.sorted {
+      (-weights[$0].magnitude, $0) < (-weights[$1].magnitude, $1)
+    }
     var cost = best.error
     var misses = 0
     for count in 1...min(Self.limit, weights.count - 1) {

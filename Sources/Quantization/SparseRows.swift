@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import Tensors
 
 /// A matrix of a few numbers, which are added to those of a quantized one: what rounding left of its outliers
@@ -84,20 +85,26 @@ public struct SparseRows: Sendable {
     }
   }
 
-  /// Adds to `y`, `[tokens, rows]`, the products with the rows of `x`, `[tokens, columns]`, for the rows
-  /// `range` of the matrix.
+  /// Adds to `y`, `[tokens, rows]`, the products with the rows of `x`, `[tokens, columns]`.
+  ///
+  /// - Parameter workers: rows are divided between them.
   public func addProducts(
-    _ range: Range<Int>,
     of x: UnsafePointer<Float>,
     tokens: Int,
     columns: Int,
-    to y: UnsafeMutablePointer<Float>
+    to y: UnsafeMutablePointer<Float>,
+    workers: Workers
   ) {
     let rows = offsets.count - 1
-    for row in range {
-      for index in self.range(row) {
-        let (column, value) = self[index]
-        for token in 0..<tokens { y[token * rows + row] += value * x[token * columns + column] }
+    let (input, output) = (Shared(x), Shared(y))
+    workers.forEachChunk(of: rows, by: (rows + workers.count - 1) / workers.count) { range in
+      for row in range {
+        for index in self.range(row) {
+          let (column, value) = self[index]
+          for token in 0..<tokens {
+            output.value[token * rows + row] += value * input.value[token * columns + column]
+          }
+        }
       }
     }
   }
@@ -110,6 +117,9 @@ extension SparseRows {
     public var column: UInt16
     /// The number, exact in bfloat16.
     public var value: Float
+
+    /// The number `value` in `column`.
+    public init(column: UInt16, value: Float) { (self.column, self.value) = (column, value) }
   }
 
   /// The bytes of `rows`, as `init` reads them.

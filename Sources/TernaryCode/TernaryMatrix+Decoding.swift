@@ -26,6 +26,8 @@ extension TernaryMatrix {
   ///
   /// - Throws: `InputError` if the codes are damaged.
   public func symbolCounts() throws(InputError) -> [Int] {
+    // Sizes that no codes bear out may be of any number.
+    guard !planes.isEmpty else { return [rows * columns] }
     let largest = 1 << planes.count - 1
     var counts = [Int](repeating: 0, count: 2 * largest + 1)
     for group in 0..<rowGroups {
@@ -46,6 +48,7 @@ extension TernaryMatrix {
   ///
   /// - Throws: `InputError` naming the tile that is damaged.
   public func validate() throws(InputError) {
+    guard !planes.isEmpty else { return }
     for group in 0..<rowGroups { try forEachTile(ofGroup: group) { _, _, _ in } }
   }
 
@@ -184,6 +187,7 @@ extension TernaryMatrix {
 
   /// Decodes the tiles of a row group, all planes, from left to right.
   ///
+  /// - Precondition: there is a plane.
   /// - Parameter body: is given the symbols, `[64, 256]`, the tile's first column in the matrix, and
   ///   how many columns of the 256 come before it.
   private func forEachTile(
@@ -196,7 +200,6 @@ extension TernaryMatrix {
       guard let tile = symbols.baseAddress else { return }
       let digits = tile + count
       for block in 0..<columnBlocks {
-        if planes.isEmpty { tile.update(repeating: 0, count: count) }
         for plane in planes.indices {
           let target = plane == 0 ? tile : digits
           let status = withKernelView(plane) { qmoe_ternary_decode_tile($0, group, block, target) }
@@ -204,7 +207,14 @@ extension TernaryMatrix {
             throw malformed(", row group \(group), column block \(block)")
           }
           guard plane > 0 else { continue }
-          for index in 0..<count { tile[index] += digits[index] << plane }
+          var isOpposed = false
+          for index in 0..<count {
+            isOpposed = isOpposed || Int(tile[index]) * Int(digits[index]) < 0
+            tile[index] += digits[index] << plane
+          }
+          guard !isOpposed else {
+            throw malformed(", row group \(group), column block \(block), digits of both signs")
+          }
         }
         let firstColumn = block * Self.tileColumns
         body(tile, firstColumn, max(0, Self.tileColumns - (columns - firstColumn)))

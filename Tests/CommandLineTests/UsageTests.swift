@@ -21,6 +21,7 @@ import Testing
     "compress", "compress a", "compress a b --bits 5", "compress a b --method x",
     "compress a b --samples 0", "compress a b --group-size 0", "compress a b --damping -1",
     "compress a b --damping nan", "compress a b --damping 1001", "compress a b --lambda -1",
+    "compress a b --dense-bits 5",
     "compress a b --lambda nan", "compress a b --lambda 1001",
     "compress a b --method gptq --lambda 1",
     "compress a b --lambda 1 --target-rate 1", "compress a b --target-rate 0",

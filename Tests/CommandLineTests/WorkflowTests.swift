@@ -117,6 +117,7 @@ import Testing
     "--bits 4 --group-size 7", "--bits 8",
     "--group-size 5", "--activation-order", "--true-sequential", "--keep-special-tokens",
     "--bits 2 --group-size 8 --activation-order", "--damping 0.01", "--threads 1",
+    "--dense-bits 4", "--dense-bits 3 --method gptq", "--dense-bits 8 --method rtn",
   ])
   func everyOptionWorks(options: String) throws {
     for variant in ["router-bias", "gated-gelu", "sharded", "sparse-everywhere"] {

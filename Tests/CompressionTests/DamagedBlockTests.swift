@@ -36,7 +36,12 @@ import Testing
       levels: Array(repeating: 1, count: 5),
       levelCode: code
     )
-    let quantized = [first, roundToNearest(weights, grid: Grid(.uniform(bits: 3))), zeros]
+    var gptq = GPTQ()
+    (gptq.fitsLevels, gptq.outlierBits) = (true, 1)
+    let grid = gptq.quantize(weights, grid: Grid(.uniform(bits: 3)))
+    let outliers = grid.outliers.reduce(0) { $0 + $1.count }
+    precondition(outliers > 0)
+    let quantized = [first, grid, zeros]
     let expert = try quantized.enumerated().map {
       (name: "e.w\($0)", matrix: try EncodedMatrix($1))
     }
@@ -61,6 +66,16 @@ import Testing
       _ = try Linear(matrix, execution: .fused(Workers(count: 1)))(x)
       _ = try Linear(matrix)(x)
     }
+  }
+
+  private func matrix(_ block: [UInt8], _ rows: Int, _ columns: Int) throws -> CompressedMatrix {
+    let entry = SafetensorsFile.entry("e.packed", "U8", [block.count], [0, block.count])
+    _ = try folder.file(
+      "model.safetensors",
+      SafetensorsFile.bytes(header: "{\(entry)}", data: block)
+    )
+    return try PackedMatrices(Checkpoint(folder: folder.url))
+      .matrix("e.w0", rows: rows, columns: columns)
   }
 
   /// Whether using the block fails, and as it should.
@@ -106,7 +121,7 @@ import Testing
   }
 
   /// Where a directory would have sizes overflow, or memory run out.
-  @Test func hugeSizesAreRefused() {
+  @Test func hugeSizesAreRefused() throws {
     let huge: [UInt8] = [0x80, 0x80, 0x80, 8]
     let name: [UInt8] = [2, 119, 48]
     let word: [UInt8] = [0, 0, 0x80, 0x3f, 0]
@@ -119,6 +134,11 @@ import Testing
     // A number in more bytes than it needs, and one that never ends.
     #expect(isRefused([0x81, 0] + original.dropFirst()))
     #expect(isRefused(Array(repeating: 0xff, count: 50)))
+    // Of no planes nothing bears a size out; looking at it takes no time.
+    let head: [UInt8] = [0, 0, 0]
+    let matrix = try matrix([1, 0] + name + head + huge + huge, 1 << 24, 1 << 24)
+    #expect(throws: Never.self) { try matrix.validate() }
+    #expect(try matrix.symbolCounts() == [1 << 48])
   }
 
   /// Two matrices of one name.

@@ -115,7 +115,10 @@ import Tokenization
       .uniform(bits: 8),
       samples: samples,
       to: "out"
-    ) { $0.compressesSharedExperts = true }
+    ) {
+      $0.compressesSharedExperts = true
+      $0.denseBits = 8
+    }
     let out = folder.url.appending(path: "out")
     let (before, after) = (try loss(model, samples).loss, try loss(out, samples).loss)
     #expect(before != after)
@@ -153,6 +156,7 @@ import Tokenization
       ) {
         $0.compressesSharedExperts = true
         $0.weightsTokens = true
+        $0.denseBits = 3
       }
     }
     let first = folder.url.appending(path: "threads-1")

@@ -87,7 +87,8 @@ import Testing
               let terms = zip(weights[row: row], x[row: token])
               let exact = terms.reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
               // Each activation is off by half a step at most.
-              let bound = Double(largest) / 254 * weights[row: row].reduce(0) { $0 + Double($1.magnitude) }
+              let bound =
+                Double(largest) / 254 * weights[row: row].reduce(0) { $0 + Double($1.magnitude) }
               #expect(abs(Double(expected[token * rows + row]) - exact) <= bound + 1e-4)
             }
           }
@@ -127,7 +128,11 @@ import Testing
         x.elements[150] = value
         #expect(product(grid, x, kernels).allSatisfy { $0.isNaN })
       }
-      let zeros = Matrix(rows: 1, columns: 200, elements: Array(repeating: .leastNonzeroMagnitude, count: 200))
+      let zeros = Matrix(
+        rows: 1,
+        columns: 200,
+        elements: Array(repeating: .leastNonzeroMagnitude, count: 200)
+      )
       #expect(product(grid, zeros, kernels).allSatisfy { $0 == 0 })
     }
   }

@@ -137,11 +137,11 @@ public struct Linear: Sendable {
         case .grid(let code):
           guard code.multiply(x, tokens: tokens, into: out, workers: workers) else { return false }
           matrix.outliers?.addProducts(
-            0..<rows,
             of: x,
             tokens: tokens,
             columns: columns,
-            to: out
+            to: out,
+            workers: workers
           )
         }
         return true

@@ -75,7 +75,7 @@ public struct GPTQ: Sendable {
       order: order,
       // Stored groups are neighbouring columns. Where these are not visited together, their grids
       // are fixed before the first of them is rounded.
-      fixesLevels: ordersByActivation || grid.groupSize == nil,
+      fixesLevels: ordersByActivation || (grid.groupSize == nil && !fitsLevels),
       fit: fitsLevels ? GroupFit(grid: grid, price: .infinity) : nil
     )
     if let outlierBits, !ordersByActivation, weights.columns <= SparseRows.columnLimit {
@@ -131,10 +131,19 @@ private struct Pass {
   /// Lets outliers pay where another bit for all weights would: at the margin it takes off three quarters of
   /// the error, so a bit is worth `ln 4` times the error a weight.
   mutating func priceOutliers(bits: Double) {
-    guard let fit else { return }
-    let size = result.grid.groupSize(columns: result.columns)
+    result.outliers = Array(repeating: [], count: result.rows)
+    // The more outliers there are, the less error is left, and the less each of them has to take off.
+    for _ in 0..<4 {
+      guard let fit else { return }
+      let price = bits * log(4) * meanError(fit)
+      self.fit = GroupFit(grid: result.grid, price: price > 0 ? Float(price) : .infinity)
+    }
+  }
+
+  /// The squared error of a weight with the levels and outliers that `fit` gives, as far as some rows tell.
+  private func meanError(_ fit: GroupFit) -> Double {
     var (error, weights) = (0.0, 0)
-    // Some of the rows tell.
+    let size = result.grid.groupSize(columns: result.columns)
     for row in stride(from: 0, to: result.rows, by: max(1, result.rows / 64)) {
       for first in stride(from: 0, to: result.columns, by: size) {
         let values = self.values(row: row, from: first)
@@ -142,9 +151,7 @@ private struct Pass {
         weights += values.count
       }
     }
-    let price = bits * log(4) * error / Double(max(1, weights))
-    self.fit = GroupFit(grid: result.grid, price: price > 0 ? Float(price) : .infinity)
-    result.outliers = Array(repeating: [], count: result.rows)
+    return error / Double(max(1, weights))
   }
 
   mutating func run(blockSize: Int) {

@@ -43,10 +43,11 @@ import Testing
     var y = [Float](repeating: .nan, count: x.rows * grid.rows)
     let isThere = y.withUnsafeMutableBufferPointer { y in
       x.elements.withUnsafeBufferPointer { x_ in
-        grid.multiply(
-          x_.baseAddress!,
+        guard let x_ = x_.baseAddress, let y = y.baseAddress else { return false }
+        return grid.multiply(
+          x_,
           tokens: x.rows,
-          into: y.baseAddress!,
+          into: y,
           workers: Workers(count: threads),
           kernels
         )

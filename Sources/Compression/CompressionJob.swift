@@ -268,6 +268,7 @@ private struct Tally {
         zeros: Double(layerZeros) / Double(layerWeights),
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
         tokens: layer.tokens,
+        changedRoutes: layer.changedRoutes,
         fallbacks: Dictionary(
           uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") }
         )

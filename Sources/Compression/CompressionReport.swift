@@ -16,6 +16,9 @@ public struct CompressionReport: Codable, Sendable {
     public var bitsPerWeight: Double
     /// Calibration tokens of each expert.
     public var tokens: [Int]
+    /// Of the choices that the uncompressed model's router makes for the calibration tokens, the share that
+    /// are not made any more; `rd` only.
+    public var changedRoutes: Double?
     /// Matrices that were rounded to nearest since GPTQ could not serve, with the reason.
     public var fallbacks: [String: String]
 
@@ -23,6 +26,7 @@ public struct CompressionReport: Codable, Sendable {
       case name, zeros, tokens, fallbacks
       case relativeOutputError = "relative_output_error"
       case bitsPerWeight = "bits_per_weight"
+      case changedRoutes = "changed_routes"
     }
   }
 

@@ -145,6 +145,12 @@ public struct Compressor: Sendable {
       case .sparse(let experts):
         if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
         let routes = route(experts, norm: layer.networkNorm, states)
+        // What the uncompressed model has here, and where it sends its tokens.
+        var original: (experts: MixtureOfExperts, routes: Routes)?
+        if let reference, case .sparse(let experts) = originals[index].network {
+          let norm = originals[index].networkNorm
+          original = (experts, route(experts, norm: norm, reference))
+        }
         let tokens = CalibrationTokens(
           layer,
           experts,
@@ -160,12 +166,12 @@ public struct Compressor: Sendable {
         var result: CompressedLayer
         repeat {
           (compressed, result) = try compress(experts, tokens, lambda: lambda(), task: task)
+          result.changedRoutes = original.map { routes.changedShare(from: $0.routes) }
         } while try !store(result)
         if isLast && index == stack.layers.count - 1 { break }
         try run(compressed, norm: layer.networkNorm, states, routes)
-        if let reference, case .sparse(let experts) = originals[index].network {
-          let routes = route(experts, norm: layer.networkNorm, reference)
-          try run(experts, norm: layer.networkNorm, reference, routes)
+        if let reference, let (experts, routes) = original {
+          try run(experts, norm: originals[index].networkNorm, reference, routes)
         }
       }
     }
@@ -284,4 +290,7 @@ public struct CompressedLayer: Sendable {
   public let name: String
   let experts: [[ExpertCompressor.CompressedPart]]
   let tokens: [Int]
+  /// Of the uncompressed model's choices of experts, the share that are not made any more; `nil` where that
+  /// model did not run along.
+  var changedRoutes: Double?
 }

@@ -4,7 +4,8 @@ import Quantization
 /// One way to compress a model, with the name that it goes by in a sweep.
 ///
 /// A name is `METHOD-RATE`, for instance `rtn-3` or `gptq-ternary`, with `-gN` behind it if groups of N
-/// columns share a grid, and `rd-LAMBDA` for rate–distortion quantization.
+/// columns share a grid, and `rd-LAMBDA` for rate–distortion quantization; with `-dN` behind either, the dense
+/// part is compressed to N bits.
 public struct SweepConfiguration: Sendable {
   /// The name.
   public let name: String
@@ -17,19 +18,23 @@ public struct SweepConfiguration: Sendable {
 
   /// The configuration of this name; nil if there is none.
   public init?(_ name: String) {
-    let parts = name.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+    var parts = name.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+    let denseBits = parts.last.flatMap { Self.denseBits[$0] }
+    if denseBits != nil { parts.removeLast() }
+    let dense = denseBits.map { ", dense \($0)" } ?? ""
     guard parts.count >= 2, let method = CompressionOptions.Method(rawValue: parts[0]) else {
       return nil
     }
     var options = CompressionOptions()
     options.method = method
+    options.denseBits = denseBits
     switch method {
     case .rd:
       guard parts.count == 2, let lambda = Double(parts[1]), (0...1000).contains(lambda) else {
         return nil
       }
       options.rateDistortion.lambda = lambda
-      (curve, label) = ("rate–distortion", "λ \(parts[1])")
+      (curve, label) = ("rate–distortion" + dense, "λ \(parts[1])")
     case .gptq, .rtn:
       guard parts.count <= 3, let alphabet = Self.alphabets[parts[1]] else { return nil }
       var groupSize: Int?
@@ -40,12 +45,16 @@ public struct SweepConfiguration: Sendable {
         groupSize = size
       }
       options.grid = Grid(alphabet, groupSize: groupSize)
-      curve = method.rawValue.uppercased() + (groupSize.map { ", groups of \($0)" } ?? "")
+      curve =
+        method.rawValue.uppercased() + (groupSize.map { ", groups of \($0)" } ?? "")
+        + dense
       label = parts[1]
     }
     self.name = name
     self.options = options
   }
+
+  private static let denseBits = ["d3": 3, "d4": 4, "d8": 8]
 
   private static let alphabets: [String: Grid.Alphabet] = [
     "ternary": .ternary, "2": .uniform(bits: 2), "3": .uniform(bits: 3), "4": .uniform(bits: 4),

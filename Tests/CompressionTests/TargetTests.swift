@@ -55,11 +55,21 @@ import Tokenization
     #expect(share <= 1 && share > 0.99, "\(report.expertBitsPerWeight) bits")
   }
 
+  /// Before the first compressed layer tokens go where they went; behind it, the coarser the more others.
+  @Test func changedRoutesAreTold() throws {
+    let (fine, coarse) = (
+      try compress(nil, lambda: 0.01, to: "fine"), try compress(nil, lambda: 50)
+    )
+    for report in [fine, coarse] { #expect(report.layers[0].changedRoutes == 0) }
+    for (fine, coarse) in zip(fine.layers, coarse.layers).dropFirst() {
+      let shares = [fine, coarse].compactMap(\.changedRoutes)
+      #expect(shares.count == 2 && shares[0] < shares[1] && shares[1] < 1)
+    }
+  }
+
   @Test func sizesAreHitWithEverythingCounted() throws {
-    let small = try compress(nil, lambda: 4, to: "small").outputBytes
-    let large = try compress(nil, lambda: 0.1, to: "large").outputBytes
-    // Less of the dense part leaves more for experts.
-    let target = (small + large) / 2 - 100_000
+    // Less of the dense part leaves more for the experts.
+    let target = 3_000_000
     let report = try compress(.size(target), denseBits: 4)
     #expect(report.outputBytes <= target && Double(report.outputBytes) > 0.99 * Double(target))
     #expect(try folderByteCount(folder.url.appending(path: "out")) == report.outputBytes)

@@ -235,16 +235,19 @@ private struct Golden: Decodable {
     #expect(zeros[0] * 2 < zeros[1], "\(zeros)")
   }
 
-  @Test func nearlySingularCovariancesOfLongRows() {
+  /// Float32 suffices for the weights and their errors, double for covariances and their factors: the error
+  /// that the solution tells, in float32, is that of the weights that come of it, in double.
+  @Test(arguments: [(32, 1024), (8, 6144)])
+  func nearlySingularCovariancesOfLongRows(rows: Int, columns: Int) {
     // Fewer tokens than columns, and each column a little like the one before: the damped covariance's
     // condition is about that of a real one at its worst.
-    let problem = Problem(rows: 32, columns: 1024, tokens: 64)
+    let problem = Problem(rows: rows, columns: columns, tokens: 64)
     let solution = problem.solve(lambda: 0.01)
     let h = problem.covariance.matrix
     let quantized = solution.matrix(
-      outputMean: Array(repeating: 0, count: 32),
-      inputMean: Array(repeating: 0, count: 1024),
-      rowImportance: Array(repeating: 1, count: 32),
+      outputMean: Array(repeating: 0, count: rows),
+      inputMean: Array(repeating: 0, count: columns),
+      rowImportance: Array(repeating: 1, count: rows),
       importance: 0,
       lambda: 0
     ).dequantized()
@@ -253,7 +256,7 @@ private struct Golden: Decodable {
       difference.elements[index] -= quantized.elements[index]
     }
     var (noise, signal) = (0.0, 0.0)
-    for row in 0..<32 {
+    for row in 0..<rows {
       noise += problem.product(difference, difference, row: row, h)
       signal += problem.product(problem.weights, problem.weights, row: row, h)
     }

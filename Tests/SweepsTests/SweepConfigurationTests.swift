@@ -14,11 +14,16 @@ import Testing
     #expect(groups.curve == "RTN, groups of 64" && groups.label == "3")
     let rates = try #require(SweepConfiguration("rd-0.25"))
     #expect(rates.options.method == .rd && rates.options.rateDistortion.lambda == 0.25)
+    #expect(rates.options.denseBits == nil)
+    let dense = try #require(SweepConfiguration("gptq-2-g64-d4"))
+    #expect(dense.options.denseBits == 4 && dense.options.grid.groupSize == 64)
+    #expect(dense.curve == "GPTQ, groups of 64, dense 4")
+    #expect(SweepConfiguration("rd-1-d8")?.options.denseBits == 8)
   }
 
   @Test(arguments: [
     "", "gptq", "gptq-", "gptq-5", "gptq-2-", "gptq-2-64", "gptq-2-g0", "gptq-2-g-1",
-    "gptq-2-g64-g64",
+    "gptq-2-g64-g64", "gptq-d4", "rd-d4", "rd-1-d5", "rd-1-d4-d4",
     "rd-", "rd-x", "rd--1", "rd-nan", "rd-1001", "rd-1-g64", "GPTQ-2", "-2",
     "gptq-2-g99999999999999999999",
   ])

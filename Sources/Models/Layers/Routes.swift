@@ -33,6 +33,21 @@ public struct Routes: Sendable {
     }
     return part
   }
+
+  /// Of the choices of `original`, the share that are not made here: of the same tokens by the same experts.
+  public func changedShare(from original: Routes) -> Double {
+    precondition(choices.count == original.choices.count)
+    var (all, kept) = (0, 0)
+    for (mine, theirs) in zip(choices, original.choices) {
+      all += theirs.count
+      var index = 0
+      for choice in theirs {
+        while index < mine.count, mine[index].token < choice.token { index += 1 }
+        if index < mine.count, mine[index].token == choice.token { kept += 1 }
+      }
+    }
+    return all > 0 ? Double(all - kept) / Double(all) : 0
+  }
 }
 
 extension [Routes.Choice] {

@@ -252,6 +252,8 @@ struct Compress: ParsableCommand {
         "  \(layer.name): \(layer.bitsPerWeight.formatted(3)) bits, "
           + "\((100 * layer.zeros).formatted(1)) % zeros, relative output error "
           + layer.relativeOutputError.formatted(3)
+          + (layer.changedRoutes.map { ", \((100 * $0).formatted(1)) % of the routes changed" }
+            ?? "")
       )
       if let least = layer.tokens.min(), least < Self.fewTokens {
         Console.print(

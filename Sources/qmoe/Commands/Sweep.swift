@@ -52,7 +52,7 @@ struct Sweep: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "What to measure, separated by commas: METHOD-BITS, METHOD-BITS-gCOLUMNS for grids of groups, "
-        + "rd-LAMBDA, or METHOD for all of it that the default has (default: "
+        + "rd-LAMBDA, each with -dBITS behind it to compress the dense part, too, or METHOD for all of it that the default has (default: "
         + "\(SweepConfiguration.standard.map(\.name).joined(separator: ","))).",
       valueName: "names"
     )
@@ -75,7 +75,7 @@ struct Sweep: ParsableCommand {
         return try SweepConfiguration.list(points)
       } catch {
         throw ValidationError(
-          "--points: '\(error.name)' is no METHOD-BITS, METHOD-BITS-gCOLUMNS, rd-LAMBDA or METHOD; "
+          "--points: '\(error.name)' is no METHOD-BITS, METHOD-BITS-gCOLUMNS, rd-LAMBDA, one of these with -dBITS, or METHOD; "
             + "methods are rtn, gptq and rd, bits ternary, 2, 3, 4 and 8."
         )
       }

@@ -8,11 +8,11 @@
 
 enum { LANES = QMOE_ROUNDING_LANES };
 
-// Rounds one column of LANES weights, and replaces them by their scaled errors.
+// Rounds one column of LANES weights, and replaces them by what is carried.
 TARGET static inline void round_lanes(const qmoe_rounding_block *block, size_t column,
                                       const float *restrict levels, float *restrict weights,
                                       int8_t *restrict symbols) {
-  float price = block->prices[column], scale = block->error_scales[column];
+  float price = block->prices[column], scale = block->is_descent ? 1 : block->error_scales[column];
   float least[LANES], values[LANES];
   int32_t multiples[LANES];
   for (size_t l = 0; l < LANES; l++) least[l] = INFINITY, values[l] = 0, multiples[l] = 0;
@@ -28,7 +28,11 @@ TARGET static inline void round_lanes(const qmoe_rounding_block *block, size_t c
       multiples[l] = isLess ? multiple : multiples[l];
     }
   }
-  for (size_t l = 0; l < LANES; l++) weights[l] = (weights[l] - values[l]) * scale;
+  if (block->is_descent) {
+    for (size_t l = 0; l < LANES; l++) weights[l] = (float)symbols[l] * levels[l] - values[l];
+  } else {
+    for (size_t l = 0; l < LANES; l++) weights[l] = (weights[l] - values[l]) * scale;
+  }
   for (size_t l = 0; l < LANES; l++) symbols[l] = (int8_t)multiples[l];
 }
 

@@ -29,7 +29,7 @@ struct CalibrationInputs: Sendable {
 
   /// Number of tokens.
   let count: Int
-  /// The greatest importance of a token whose hidden state has the length 1.
+  /// What the errors of tokens count that were not seen, but may be.
   let priorImportance: Double
   /// The tokens `range`, the reference only where it is asked for.
   let make: @Sendable (_ range: Range<Int>, _ withReference: Bool) -> Batch

@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Tensors
 
@@ -11,10 +12,12 @@ struct CalibrationTokens: Sendable {
   private let usable: [Bool]
   /// An expert is calibrated on at most so many tokens.
   private let cap: Int
-  /// What the error of a token counts whose relative error is 1: the model's expert weights over its
-  /// tokens, so that λ is what a bit per weight costs in a token's relative squared error, whatever the
+  /// What an error counts that is as long as the states behind the last layer: the model's expert weights over
+  /// its tokens, so that λ is what a bit per weight costs in a token's relative squared error, whatever the
   /// model and the text.
-  private let importanceScale: Float
+  private let importanceScale: Double
+  /// Length of the hidden states behind the model's last layer.
+  private let finalLength: Double
   /// Of each token the sum of its routing weights; empty without reference.
   private let weightSums: [Float]
 
@@ -24,6 +27,7 @@ struct CalibrationTokens: Sendable {
   ///   - reference: the same in the uncompressed model.
   ///   - usable: for all tokens, whether they count.
   ///   - expertWeights: expert weights of the whole model.
+  ///   - finalLength: length of the hidden states behind the model's last layer.
   init(
     _ layer: any ResidualLayer,
     _ experts: MixtureOfExperts,
@@ -32,6 +36,7 @@ struct CalibrationTokens: Sendable {
     reference: HiddenStates?,
     usable: [Bool],
     expertWeights: Int,
+    finalLength: Double,
     _ options: CompressionOptions
   ) {
     norm = layer.networkNorm
@@ -44,7 +49,8 @@ struct CalibrationTokens: Sendable {
     cap =
       options.tokenCap
       * max(1, tokens * experts.expertsPerToken / max(1, experts.experts.count))
-    importanceScale = Float(expertWeights) / Float(max(1, tokens))
+    importanceScale = Double(expertWeights) / Double(max(1, tokens))
+    self.finalLength = finalLength
     var sums: [Float] = []
     if reference != nil {
       sums = Array(repeating: 0, count: tokens)
@@ -78,8 +84,10 @@ struct CalibrationTokens: Sendable {
     standingFor count: Int,
     weights: @escaping @Sendable (_ range: Range<Int>, _ x: Matrix) -> [Float]
   ) -> CalibrationInputs {
-    let scale = importanceScale * Float(count) / Float(max(1, tokens.count))
-    return CalibrationInputs(count: tokens.count, priorImportance: Double(importanceScale)) {
+    let share = Double(count) / Double(max(1, tokens.count))
+    // Of tokens whose states are as long as the last, with an expert all to themselves.
+    let prior = Self.priorTokens * importanceScale / (finalLength * finalLength)
+    return CalibrationInputs(count: tokens.count, priorImportance: prior) {
       range,
       withReference in
       let tokens = Array(tokens[range])
@@ -89,7 +97,7 @@ struct CalibrationTokens: Sendable {
       return CalibrationInputs.Batch(
         states: x,
         weights: weights,
-        importance: importance(states, weights, scale),
+        importance: importance(states, weights, share),
         reference: withReference ? makeReference(states, tokens) : nil
       )
     }
@@ -116,11 +124,23 @@ struct CalibrationTokens: Sendable {
   }
 
   /// By the square of what each token's error in the expert's output counts: its factor in the layer's
-  /// output, over the length of the hidden state that is added to.
-  private func importance(_ states: Matrix, _ weights: [Float], _ scale: Float) -> [Float] {
-    weights.enumerated().map { row, weight in
-      let square = states[row: row].reduce(0.0) { $0 + Double($1) * Double($1) }
-      return square > 0 ? abs(weight) * Float((Double(scale) / square).squareRoot()) : 0
+  /// output, and less the longer the hidden state is that it is added to.
+  ///
+  /// The error stays in the sum that goes through the layers, and at its end it counts by its length alone. On
+  /// its way it disturbs layers that see the sum normalised, where it counts relative to the state, its square
+  /// over that of the length. The truth is between: see docs/accuracy.md for the exponent.
+  private func importance(_ states: Matrix, _ weights: [Float], _ share: Double) -> [Float] {
+    let scale = importanceScale * share / (finalLength * finalLength)
+    return weights.enumerated().map { row, weight in
+      let length = Double(states[row: row].reduce(0) { $0 + $1 * $1 }).squareRoot()
+      guard length > 0 else { return 0 }
+      let relative = pow(length / finalLength, -Self.lengthExponent)
+      return abs(weight) * Float((scale * relative).squareRoot())
     }
   }
+
+  /// How the importance of an error falls with the length of the hidden state.
+  private static let lengthExponent = 0.5
+  /// Tokens that an expert may meet beside those of the calibration data.
+  private static let priorTokens = 64.0
 }

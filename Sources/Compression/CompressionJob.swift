@@ -229,7 +229,7 @@ extension CompressionJob {
     }
     // What is usual, to begin with: see docs/accuracy.md.
     let rate = Double(budget) * 8 / weights
-    let first = min(max(0.25 * exp((1.1 - rate) / 0.35), 1e-3), 1e3)
+    let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
     let curve = try RateSearch(
       compressor: compressor { report in
         var report = report

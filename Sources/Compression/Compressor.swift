@@ -53,6 +53,7 @@ public struct Compressor: Sendable {
     switch model {
     case let model as SwitchTransformers:
       let original = original as? SwitchTransformers
+      let finalLength = try finalLength(samples)
       let usableInputs = inputs.flatMap { $0.map { !isSentinel($0) } }
       let encoder = { (model: SwitchTransformers) in
         LayerStack(model.encoder, name: "encoder", inputs, usable: usableInputs)
@@ -60,6 +61,7 @@ public struct Compressor: Sendable {
       let encoded = try run(
         encoder(model),
         reference: original.map(encoder),
+        finalLength: finalLength,
         isLast: false,
         lambda,
         store
@@ -83,6 +85,7 @@ public struct Compressor: Sendable {
       _ = try run(
         decoder(model, encoded.states),
         reference: encoded.reference.map { decoder(original ?? model, $0) },
+        finalLength: finalLength,
         isLast: true,
         lambda,
         store
@@ -98,6 +101,7 @@ public struct Compressor: Sendable {
       _ = try run(
         LayerStack(model, inputs),
         reference: (original as? DecoderModel).map { LayerStack($0, inputs) },
+        finalLength: finalLength(samples),
         isLast: true,
         lambda,
         store
@@ -112,6 +116,26 @@ public struct Compressor: Sendable {
     }
   }
 
+  /// The root mean square of the length of hidden states behind the uncompressed model's last layer, as some of
+  /// `samples` tell; 1 where they tell nothing. Only `rd` asks for it.
+  private func finalLength(_ samples: [Sample]) throws(InputError) -> Double {
+    guard options.method == .rd else { return 1 }
+    let count = min(samples.count, Self.lengthSamples)
+    let parts = try workers.map(count) {
+      (index) throws(InputError) -> (square: Double, tokens: Int) in
+      let sample = samples[index * samples.count / count]
+      let model = original ?? model
+      let states = try model.states(input: sample.inputIDs, labels: sample.labels)
+      return (states.elements.reduce(0) { $0 + Double($1) * Double($1) }, states.rows)
+    }
+    let square =
+      parts.reduce(0) { $0 + $1.square } / Double(max(1, parts.reduce(0) { $0 + $1.tokens }))
+    return square > 0 && square.isFinite ? square.squareRoot() : 1
+  }
+
+  /// Samples that tell how long hidden states are.
+  private static let lengthSamples = 8
+
   /// All tokens' states behind a stack of layers: in the compressed model, and in the uncompressed one
   /// where the method asks for it.
   private struct Outcome {
@@ -121,10 +145,12 @@ public struct Compressor: Sendable {
 
   /// - Parameters:
   ///   - reference: the stack as the uncompressed model has it, where that is another one.
+  ///   - finalLength: length of the hidden states behind the model's last layer.
   ///   - isLast: whether nothing comes behind the stack, so that what its last layer gives is of no use.
   private func run(
     _ stack: LayerStack,
     reference referenceStack: LayerStack? = nil,
+    finalLength: Double,
     isLast: Bool,
     _ lambda: () -> Double?,
     _ store: (CompressedLayer) throws(InputError) -> Bool
@@ -159,6 +185,7 @@ public struct Compressor: Sendable {
           reference: reference,
           usable: stack.usable,
           expertWeights: model.expertWeights,
+          finalLength: finalLength,
           options
         )
         let task = "\(name) of \(stack.layers.count)"

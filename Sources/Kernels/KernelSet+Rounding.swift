@@ -14,8 +14,9 @@ public struct RoundingBlock {
   public var feedback: UnsafePointer<Float>
   /// Numbers from the feedback of one column to that of the next.
   public var feedbackStride: Int
-  /// What turns a rounding error into the error that is carried, `[columns]`.
-  public var errorScales: UnsafePointer<Float>
+  /// What turns a rounding error into the error that is carried, `[columns]`; `nil` in a descent over columns
+  /// that were rounded before, where what is carried is by how much the error grew.
+  public var errorScales: UnsafePointer<Float>?
   /// What a bit costs in squared weight error, `[columns]`.
   public var prices: UnsafePointer<Float>
   /// What a row's values are the multiples of, `[rows]`.
@@ -27,7 +28,7 @@ public struct RoundingBlock {
     rows: Int,
     feedback: UnsafePointer<Float>,
     feedbackStride: Int,
-    errorScales: UnsafePointer<Float>,
+    errorScales: UnsafePointer<Float>?,
     prices: UnsafePointer<Float>,
     levels: UnsafePointer<Float>
   ) {
@@ -48,8 +49,8 @@ extension KernelSet {
   ///
   /// - Parameters:
   ///   - bits: of the multiples, an odd number of them, those of 0 in the middle.
-  ///   - weights: are replaced by the scaled errors.
-  ///   - symbols: the multiples, `[columns, rows]`.
+  ///   - weights: are replaced by what is carried.
+  ///   - symbols: the multiples, `[columns, rows]`; in a descent at first those of before.
   public func round(
     _ block: RoundingBlock,
     bits: [Float],
@@ -67,7 +68,8 @@ extension KernelSet {
         prices: block.prices,
         levels: block.levels,
         radius: bits.count / 2,
-        bits: bits.baseAddress
+        bits: bits.baseAddress,
+        is_descent: block.errorScales == nil ? 1 : 0
       )
       table.pointee.round_columns(&block, weights, symbols)
     }

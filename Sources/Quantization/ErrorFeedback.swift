@@ -28,6 +28,11 @@ public struct ErrorFeedback: Sendable {
   let errorUnit: Double
   /// What damping added to the Hessian's diagonal, in the scale of `U`.
   let damp: Double
+  /// The damped Hessian in the scale of `U`, each row over its element on the diagonal; empty where columns do
+  /// not know of each other.
+  let couplings: [Float]
+  /// The damped Hessian's diagonal in the scale of `U`.
+  let curvatures: [Float]
 
   /// The feedback for inputs of the given covariance.
   ///
@@ -42,7 +47,7 @@ public struct ErrorFeedback: Sendable {
     let (h, damp) = covariance.damped(by: damping)
     let importance = covariance.total + priorImportance
     if damp > 0, let factor = Cholesky.inverseFactor(of: h, size: covariance.size) {
-      self.init(factor, damp: damp, covariance, importance)
+      self.init(factor, h, damp: damp, covariance, importance)
     } else {
       // Inputs that are always the same need no weights: a bias does.
       let isConstant = damp == 0 && covariance.tokens > 1
@@ -63,6 +68,7 @@ public struct ErrorFeedback: Sendable {
 
   private init(
     _ factor: [Double],
+    _ h: [Double],
     damp: Double,
     _ covariance: Covariance,
     _ importance: Double
@@ -85,6 +91,15 @@ public struct ErrorFeedback: Sendable {
       }
     }
     self.factors = factors
+    curvatures = (0..<size).map { Float(h[$0 * covariance.size + $0] * square) }
+    var couplings = [Float](repeating: 0, count: h.count)
+    for row in 0..<size {
+      let inverse = 1 / h[row * size + row]
+      for column in 0..<size {
+        couplings[row * size + column] = Float(h[row * size + column] * inverse)
+      }
+    }
+    self.couplings = couplings
   }
 
   private init(
@@ -99,6 +114,8 @@ public struct ErrorFeedback: Sendable {
     errorScales = Array(repeating: 1, count: size)
     prices = errorScales
     damp = 0
+    couplings = []
+    curvatures = errorScales
     // Inputs are normalised; their variance is about 1.
     self.importance = importance
     errorUnit = 1 / importance

@@ -20,11 +20,13 @@ public struct RateDistortion: Sendable {
   /// What is added to that, times columns over tokens.
   public var scarcity = 1.0
   /// What a bit costs, in squared error weighted by importance.
-  public var lambda = 0.25
+  public var lambda = 0.05
   /// Symbols have at most so many binary digits, sign apart: 1 for ternary.
   public var planes = 3
-  /// Most passes over the columns.
-  public var passes = 4
+  /// Most passes over the columns with error feedback.
+  public var passes = 2
+  /// Most passes of coordinate descent after that.
+  public var descents = 2
   /// Passes end when one lowers the objective by a smaller fraction than this.
   public var tolerance = 1e-3
 
@@ -35,21 +37,34 @@ public struct RateDistortion: Sendable {
   public func solve(_ problem: RoundingProblem) -> Solution {
     let price = problem.price(ofBitAt: lambda)
     let radius = 1 << planes - 1
-    var levels = problem.initialLevels(price: price, radius: radius)
-    var pass: RoundingPass
-    var fitted = levels
-    var bits = problem.roughCounts(levels, radius: radius).bits
-    var (passes, last) = (0, Double.infinity)
-    repeat {
-      levels = fitted
-      pass = problem.round(levels: levels, bits: bits, price: price)
-      (fitted, bits) = (pass.refit(levels, problem), pass.counts.bits)
-      passes += 1
-      let objective =
-        pass.squaredErrors.reduce(0, +) + price * problem.weightCount * pass.counts.rate
-      if last - objective < tolerance * objective && passes > 1 { break }
-      last = objective
-    } while passes < self.passes
+    var fitted = problem.initialLevels(price: price, radius: radius)
+    var bits = problem.roughCounts(fitted, radius: radius).bits
+    var (levels, passes) = (fitted, 0)
+    /// The passes that `round` gives, until one no longer pays.
+    func repeating(
+      atMost limit: Int,
+      _ round: ([Float], [Float]) -> RoundingPass
+    ) -> RoundingPass {
+      var (pass, last) = (round(fitted, bits), Double.infinity)
+      for count in 1...limit {
+        if count > 1 { pass = round(fitted, bits) }
+        levels = fitted
+        (fitted, bits) = (pass.refit(levels, problem), pass.counts.bits)
+        passes += 1
+        let objective =
+          pass.squaredErrors.reduce(0, +) + price * problem.weightCount * pass.counts.rate
+        if last - objective < tolerance * objective && count > 1 { break }
+        last = objective
+      }
+      return pass
+    }
+    var pass = repeating(atMost: self.passes) {
+      problem.round(levels: $0, bits: $1, price: price)
+    }
+    if descents > 0, !problem.feedback.couplings.isEmpty {
+      var descent = RoundingDescent(problem, symbols: pass.symbols, levels: levels)
+      pass = repeating(atMost: descents) { descent.run(levels: $0, bits: $1, price: price) }
+    }
     return Solution(pass, roundedWith: levels, fitted, problem, passes: passes)
   }
 }

@@ -26,13 +26,14 @@ public struct RoundingProblem: Sendable {
   let squares: [Double]
   let feedback: ErrorFeedback
 
-  private let paddedRows: Int
-  private let weights: [Float]
+  let paddedRows: Int
+  /// The scaled weights, `[columns, paddedRows]`.
+  let weights: [Float]
   /// The errors `E` of rounding all weights to zero.
   private let zeroErrors: [Float]
 
   /// Columns after which errors are carried to those after them with a matrix product.
-  private static let blockSize = 64
+  static let blockSize = 64
 
   var weightCount: Double { Double(rows * columns) }
 
@@ -126,18 +127,23 @@ public struct RoundingProblem: Sendable {
       bits: bits,
       price: Float(min(price, 1e30))
     )
-    var counts = SymbolCounts(radius: bits.count / 2)
+    return RoundingPass(
+      symbols: symbols,
+      squaredErrors: Self.rowSums(errors, errors, rows: paddedRows),
+      products: Self.rowSums(zeroErrors, errors, rows: paddedRows),
+      counts: counts(symbols, radius: bits.count / 2)
+    )
+  }
+
+  /// How often each of `symbols`, `[columns, paddedRows]`, occurs.
+  func counts(_ symbols: [Int8], radius: Int) -> SymbolCounts {
+    var counts = SymbolCounts(radius: radius)
     for column in 0..<columns {
       for symbol in symbols[column * paddedRows..<column * paddedRows + rows] {
         counts.add(Int(symbol))
       }
     }
-    return RoundingPass(
-      symbols: symbols,
-      squaredErrors: Self.rowSums(errors, errors, rows: paddedRows),
-      products: Self.rowSums(zeroErrors, errors, rows: paddedRows),
-      counts: counts
-    )
+    return counts
   }
 
   private static func round(
@@ -202,7 +208,7 @@ public struct RoundingProblem: Sendable {
   }
 
   /// The sum over columns of the products of `x` and `y`, `[columns, rows]`, for each row.
-  private static func rowSums(_ x: [Float], _ y: [Float], rows: Int) -> [Double] {
+  static func rowSums(_ x: [Float], _ y: [Float], rows: Int) -> [Double] {
     var sums = [Double](repeating: 0, count: rows)
     sums.withUnsafeMutableBufferPointer { sums in
       x.withUnsafeBufferPointer { x in

@@ -69,7 +69,9 @@ public struct SweepConfiguration: Sendable {
       "gptq-ternary", "gptq-2", "gptq-3", "gptq-4", "gptq-8", "gptq-2-g64", "gptq-3-g64",
       "gptq-4-g64",
     ],
-    .rd: ["rd-20", "rd-5", "rd-2", "rd-1", "rd-0.5", "rd-0.25", "rd-0.1", "rd-0.03", "rd-0.01"],
+    .rd: [
+      "rd-2", "rd-0.5", "rd-0.2", "rd-0.1", "rd-0.05", "rd-0.02", "rd-0.01", "rd-0.005", "rd-0.002",
+    ],
   ]
 
   /// The configurations that a sweep measures if nothing else is asked for.

@@ -54,7 +54,9 @@ import Testing
       Matrix(rows: x.rows, columns: w.rows) { out in
         for token in 0..<x.rows {
           for row in 0..<w.rows {
-            out[token * w.rows + row] = zip(x[row: token], w[row: row]).reduce(0) { $0 + $1.0 * $1.1 }
+            out[token * w.rows + row] = zip(x[row: token], w[row: row]).reduce(0) {
+              $0 + $1.0 * $1.1
+            }
           }
         }
       }

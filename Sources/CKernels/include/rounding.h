@@ -22,11 +22,14 @@ typedef struct {
   size_t radius;
   // Bits of the multiples, -radius first: [2 * radius + 1].
   const float *bits;
+  // Whether the columns were rounded before. Then what is carried is not the error but by how much it grew.
+  int is_descent;
 } qmoe_rounding_block;
 
 // Rounds weights, [columns, rows], one column after another: each takes the multiple with the least squared
 // error plus price of its bits, the lowest of equal ones, and its error, scaled, is carried to the columns
-// after it. Replaces weights by the scaled errors, and writes the multiples to symbols, [columns, rows].
+// after it. Replaces weights by what is carried, and writes the multiples to symbols, [columns, rows]; in a
+// descent these are those of before at first.
 typedef void qmoe_round_columns(const qmoe_rounding_block *block, float *weights, int8_t *symbols);
 
 qmoe_round_columns qmoe_round_columns_scalar;

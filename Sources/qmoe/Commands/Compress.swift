@@ -95,7 +95,7 @@ struct Compress: ParsableCommand {
   @Option(help: "Fraction of the Hessian's mean diagonal added to it (default: 0.1; for rd 0.02).")
   var damping: Double?
 
-  @Option(help: "With rd: what a bit costs in squared error; larger makes smaller (default: 0.25).")
+  @Option(help: "With rd: what a bit costs in squared error; larger makes smaller (default: 0.05).")
   var lambda: Double?
 
   @Flag(help: "Round columns in the order of their activations' size.")

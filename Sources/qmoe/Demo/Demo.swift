@@ -76,9 +76,9 @@ struct Demo: ParsableCommand {
     var contests: [Contest] = []
     for (story, folder) in stories {
       let plain = try ModelLoader.load(story.checkpoint)
-      let ternary = try ModelLoader.load(folder.appending(path: DemoStory.ternary))
-      contests.append(Contest(plain, ternary) { $0.input[0] })
-      contests.append(Contest(plain, ternary) { $0.output })
+      let compressed = try ModelLoader.load(folder.appending(path: DemoStory.measured.folder))
+      contests.append(Contest(plain, compressed) { $0.input[0] })
+      contests.append(Contest(plain, compressed) { $0.output })
     }
     for (rows, columns) in [(3072, 768), (1024, 4096)] {
       contests.append(try Contest(rows: rows, columns: columns))

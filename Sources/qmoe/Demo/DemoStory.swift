@@ -41,12 +41,27 @@ struct DemoStory: Sendable {
   struct Recipe: Sendable {
     var name: String
     var folder: String
-    var method: CompressionOptions.Method
-    var alphabet: Grid.Alphabet
+    var options = CompressionOptions()
+
+    /// A form on a grid.
+    init(_ name: String, _ method: CompressionOptions.Method, bits alphabet: Grid.Alphabet) {
+      self.name = name
+      folder = "\(method)-\(alphabet.count)"
+      options.method = method
+      options.grid = Grid(alphabet)
+    }
+
+    /// Rate–distortion quantization.
+    init(lambda: Double) {
+      name = "rate–distortion, λ \(lambda.formatted(2))"
+      folder = "rd-\(lambda)"
+      options.method = .rd
+      options.rateDistortion.lambda = lambda
+    }
   }
 
-  /// The folder of the form that is GPTQ, ternary.
-  static let ternary = "gptq-ternary"
+  /// The form whose products are measured.
+  static let measured = Recipe(lambda: 0.05)
 
   let name: String
   let introduction: String
@@ -62,13 +77,8 @@ struct DemoStory: Sendable {
   let textTitle: String
 
   private static let ternaryRecipes = [
-    Recipe(
-      name: "rounded to nearest, ternary",
-      folder: "rtn-ternary",
-      method: .rtn,
-      alphabet: .ternary
-    ),
-    Recipe(name: "GPTQ, ternary", folder: ternary, method: .gptq, alphabet: .ternary),
+    Recipe("rounded to nearest, ternary", .rtn, bits: .ternary),
+    Recipe("GPTQ, ternary", .gptq, bits: .ternary),
   ]
 
   static let qwen = DemoStory(
@@ -86,18 +96,8 @@ struct DemoStory: Sendable {
       )
     ),
     recipes: ternaryRecipes + [
-      Recipe(
-        name: "GPTQ, 2 bits",
-        folder: "gptq-2",
-        method: .gptq,
-        alphabet: .uniform(bits: 2)
-      ),
-      Recipe(
-        name: "GPTQ, 3 bits",
-        folder: "gptq-3",
-        method: .gptq,
-        alphabet: .uniform(bits: 3)
-      ),
+      Recipe("GPTQ, 2 bits", .gptq, bits: .uniform(bits: 2)),
+      Recipe(lambda: 0.2), measured, Recipe(lambda: 0.01),
     ],
     prompt: "And it came to pass, when Moses",
     textTitle: "How each form goes on"
@@ -111,7 +111,7 @@ struct DemoStory: Sendable {
     calibrationSamples: nil,
     validation: EmbeddedModel.SwitchMini.validation,
     form: .corruptedSpans(seed: 0),
-    recipes: ternaryRecipes,
+    recipes: ternaryRecipes + [Recipe(lambda: 0.2), measured],
     prompt: "And God said unto <extra_id_0>, Go down to the land of Egypt.",
     textTitle: "One blank, filled in by each form"
   )
@@ -171,17 +171,14 @@ struct DemoStory: Sendable {
     _ display: ProgressDisplay
   ) throws -> Form {
     let source = try ModelLoader.load(checkpoint)
-    var options = CompressionOptions()
-    options.method = recipe.method
-    options.grid = Grid(recipe.alphabet)
     // Rounding to nearest looks at the data for its report only.
-    let limit = recipe.method == .rtn ? 16 : calibrationSamples
+    let limit = recipe.options.method == .rtn ? 16 : calibrationSamples
     let report = try compress(
       CompressionJob(
         model: checkpoint,
         source: source,
         output: OutputFolder(output),
-        options: options,
+        options: recipe.options,
         workers: workers
       ),
       samples: try samples(calibration, source, limit: limit),

@@ -91,7 +91,10 @@ INLINE void add_segment(
   for (size_t r = 0; r < rows; r++) {
     const uint8_t *p = codes + r * row_bytes + from;
     if (whole) {
-      if (tokens == 1) _mm_prefetch(p + 2048, _MM_HINT_NTA);
+      if (tokens == 1) {
+        _mm_prefetch(p + 4096, _MM_HINT_NTA);
+        if (bits == 8) _mm_prefetch(p + 4160, _MM_HINT_NTA);
+      }
       low[r] = unpack(p, bits, u);
       high[r] = unpack(p + half, bits, u);
     } else {
@@ -135,6 +138,10 @@ INLINE void multiply_tile(
     for (size_t r = 0; r < rows; r++) {
       __m512 step, zero;
       levels_at(m, row + r, s, segments, &step, &zero);
+      // Few bytes a row, which the processor does not fetch by itself.
+      if (tokens == 1 && m->groups > 1) {
+        _mm_prefetch(m->levels + 4 * ((row + r + 16) * m->groups + s), _MM_HINT_T0);
+      }
       for (size_t t = 0; t < tokens; t++) {
         size_t at = (token + t) * stride + s;
         __m512 factor = _mm512_mul_ps(step, _mm512_loadu_ps(x.scales + at));

@@ -98,12 +98,15 @@ public struct SparseRows: Sendable {
     let rows = offsets.count - 1
     let (input, output) = (Shared(x), Shared(y))
     workers.forEachChunk(of: rows, by: (rows + workers.count - 1) / workers.count) { range in
-      for row in range {
-        for index in self.range(row) {
-          let (column, value) = self[index]
-          for token in 0..<tokens {
-            output.value[token * rows + row] += value * input.value[token * columns + column]
+      for token in 0..<tokens {
+        let x = input.value + token * columns
+        for row in range {
+          var sum: Float = 0
+          for index in self.range(row) {
+            let (column, value) = self[index]
+            sum += value * x[column]
           }
+          output.value[token * rows + row] += sum
         }
       }
     }

@@ -34,7 +34,9 @@ struct Inspect: ParsableCommand {
     }
     Console.print(
       "\(inspection.bytes.asBytes): dense part \(inspection.denseBytes.asBytes) "
-        + "(\(inspection.denseWeights) weights), experts \(inspection.expertBytes.asBytes) "
+        + "(\(inspection.denseWeights) weights at "
+        + "\((8 * Double(inspection.denseBytes) / Double(max(1, inspection.denseWeights))).formatted(3)) "
+        + "bits), experts \(inspection.expertBytes.asBytes) "
         + "(\(inspection.expertWeights) weights at "
         + "\(inspection.expertBitsPerWeight.formatted(3)) bits)"
     )

@@ -6,6 +6,12 @@ public struct Routes: Sendable {
     public var token: Int
     /// The factor of the expert's output.
     public var weight: Float
+
+    /// The choice of `token`, whose output counts `weight` times.
+    public init(token: Int, weight: Float) {
+      self.token = token
+      self.weight = weight
+    }
   }
 
   /// For each expert, the tokens that chose it, in ascending order.

@@ -39,8 +39,13 @@ final class HiddenStates: @unchecked Sendable {
   subscript(sequence index: Int) -> Matrix {
     get { rows(sequences[index]) }
     set {
-      let first = sequences[index].lowerBound * columns
-      for (offset, value) in newValue.elements.enumerated() { states[first + offset] = value }
+      let range = sequences[index]
+      precondition(newValue.elements.count == range.count * columns)
+      guard let base = states.baseAddress else { return }
+      newValue.elements.withUnsafeBufferPointer { new in
+        guard let new = new.baseAddress else { return }
+        (base + range.lowerBound * columns).update(from: new, count: range.count * columns)
+      }
     }
   }
 
@@ -61,8 +66,10 @@ final class HiddenStates: @unchecked Sendable {
   /// The states of the given tokens.
   func gather(_ tokens: [Int]) -> Matrix {
     Matrix(rows: tokens.count, columns: columns) { out in
+      guard let base = states.baseAddress else { return }
       for (row, token) in tokens.enumerated() {
-        for column in 0..<columns { out[row * columns + column] = states[token * columns + column] }
+        precondition((0..<self.tokens).contains(token))
+        (out + row * columns).update(from: base + token * columns, count: columns)
       }
     }
   }
@@ -78,8 +85,11 @@ final class HiddenStates: @unchecked Sendable {
 
   /// Adds the rows of `values` to the states of the tokens from `first` on.
   func add(_ values: Matrix, from first: Int) {
-    for (offset, value) in values.elements.enumerated() {
-      states[first * columns + offset] += value
+    let target = first * columns
+    precondition(target >= 0 && target + values.elements.count <= states.count)
+    guard let base = states.baseAddress else { return }
+    values.elements.withUnsafeBufferPointer { values in
+      for index in values.indices { base[target + index] += values[index] }
     }
   }
 }

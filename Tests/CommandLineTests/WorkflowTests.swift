@@ -60,7 +60,7 @@ import Testing
     keys(story, "stories", "speed", "seconds")
     let stories = try #require(story["stories"] as? [[String: Any]])
     #expect(stories.count == 2)
-    for (story, count) in zip(stories, [5, 3]) {
+    for (story, count) in zip(stories, [7, 5]) {
       keys(story, "model", "prompt")
       let forms = try #require(story["forms"] as? [[String: Any]])
       let losses = forms.compactMap { $0["loss"] as? Double }

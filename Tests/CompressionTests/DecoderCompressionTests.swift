@@ -122,7 +122,7 @@ import Tokenization
     let out = folder.url.appending(path: "out")
     let (before, after) = (try loss(model, samples).loss, try loss(out, samples).loss)
     #expect(before != after)
-    #expect(abs(before - after) < 0.02, "\(before) \(after)")
+    #expect(abs(before - after) < 0.03, "\(before) \(after)")
     let loaded = try ModelLoader.load(out)
     for mixture in loaded.mixtures {
       #expect(mixture.fusedTensors.isEmpty)

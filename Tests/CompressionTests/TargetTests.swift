@@ -49,7 +49,7 @@ import Tokenization
     )
   }
 
-  @Test(arguments: [0.3, 1.0, 2.2]) func ratesAreHit(rate: Double) throws {
+  @Test(arguments: [0.2, 0.6, 1.3]) func ratesAreHit(rate: Double) throws {
     let report = try compress(.rate(rate))
     let share = report.expertBitsPerWeight / rate
     #expect(share <= 1 && share > 0.99, "\(report.expertBitsPerWeight) bits")

@@ -111,7 +111,7 @@ struct DemoStory: Sendable {
     calibrationSamples: nil,
     validation: EmbeddedModel.SwitchMini.validation,
     form: .corruptedSpans(seed: 0),
-    recipes: ternaryRecipes + [Recipe(lambda: 0.2), measured],
+    recipes: ternaryRecipes + [measured, Recipe(lambda: 0.01)],
     prompt: "And God said unto <extra_id_0>, Go down to the land of Egypt.",
     textTitle: "One blank, filled in by each form"
   )

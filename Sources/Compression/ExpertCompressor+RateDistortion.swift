@@ -136,10 +136,16 @@ extension ExpertCompressor {
       }
     }
     return sums.map { sums in
-      zip(sums, lengths).map { Float(total > 0 ? $0 / total * $1 : $1) }
+      zip(sums, lengths).map {
+        let importance = total > 0 ? $0 / total * $1 : $1
+        // Weights of 1e19 have squares, and slopes, beyond float32; what is no number counts as much.
+        return importance < Self.largestImportance ? Float(importance) : Float(Self.largestImportance)
+      }
     }
   }
 
   /// Tokens of an expert that tell how its inner states react.
   private static let slopeTokens = 1024
+  /// Of a row.
+  private static let largestImportance = 1e30
 }

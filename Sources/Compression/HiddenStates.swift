@@ -54,13 +54,7 @@ final class HiddenStates: @unchecked Sendable {
   /// - Throws: `InputError` naming `place` if one is not.
   func requireFinite(in place: String) throws(InputError) {
     guard let index = states.firstIndex(where: { !$0.isFinite }) else { return }
-    throw InputError(
-      .invalidValue,
-      at: "\(place), calibration token \(index / columns)",
-      expected: "finite hidden states",
-      found: "\(states[index])",
-      remedy: "The model's weights are so large that it cannot be evaluated"
-    )
+    throw .overflow(in: "\(place), calibration token \(index / columns)")
   }
 
   /// The states of the given tokens.
@@ -91,5 +85,18 @@ final class HiddenStates: @unchecked Sendable {
     values.elements.withUnsafeBufferPointer { values in
       for index in values.indices { base[target + index] += values[index] }
     }
+  }
+}
+
+extension InputError {
+  /// The error for hidden states that are not finite at `place`.
+  static func overflow(in place: String) -> InputError {
+    InputError(
+      .invalidValue,
+      at: place,
+      expected: "finite hidden states",
+      found: "others",
+      remedy: "The model's weights are so large that it cannot be evaluated"
+    )
   }
 }

@@ -36,8 +36,8 @@ public struct ErrorFeedback: Sendable {
 
   /// The feedback for inputs of the given covariance.
   ///
-  /// Where no token counts, or the damped covariance is singular, the columns do not know of each
-  /// other and all are worth the same; `outcome` says so.
+  /// Where no token counts, the inputs do not vary, or the damped covariance is singular, the columns do not
+  /// know of each other and all are worth the same; `outcome` says so.
   ///
   /// - Parameters:
   ///   - damping: fraction of the mean of the covariance's diagonal that is added to it.
@@ -45,16 +45,16 @@ public struct ErrorFeedback: Sendable {
   ///     calibration token reached is not one that none ever reaches.
   public init(_ covariance: Covariance, damping: Double, priorImportance: Double) {
     let (h, damp) = covariance.damped(by: damping)
+    let varies = (0..<covariance.size).contains { h[$0 * covariance.size + $0] > 0 }
     let importance = covariance.total + priorImportance
-    if damp > 0, let factor = Cholesky.inverseFactor(of: h, size: covariance.size) {
+    if varies, let factor = Cholesky.inverseFactor(of: h, size: covariance.size) {
       self.init(factor, h, damp: damp, covariance, importance)
     } else {
-      // Inputs that are always the same need no weights: a bias does.
-      let isConstant = damp == 0 && covariance.tokens > 1
       self.init(
         withoutFeedback: covariance,
-        covariance.tokens == 0 ? .noTokens : isConstant ? .gptq : .singularHessian,
-        isConstant ? 0 : importance
+        importance: importance,
+        // The outputs of inputs that were always the same are all in the bias: weights are for others.
+        weightImportance: varies ? importance : priorImportance
       )
     }
   }
@@ -104,11 +104,11 @@ public struct ErrorFeedback: Sendable {
 
   private init(
     withoutFeedback covariance: Covariance,
-    _ outcome: GPTQ.Outcome,
-    _ importance: Double
+    importance: Double,
+    weightImportance: Double
   ) {
     size = covariance.size
-    self.outcome = outcome
+    outcome = covariance.tokens == 0 ? .noTokens : .singularHessian
     mean = covariance.mean
     factors = Array(repeating: 0, count: size * size)
     errorScales = Array(repeating: 1, count: size)
@@ -116,8 +116,8 @@ public struct ErrorFeedback: Sendable {
     damp = 0
     couplings = []
     curvatures = errorScales
-    // Inputs are normalised; their variance is about 1.
     self.importance = importance
-    errorUnit = 1 / importance
+    // Inputs are normalised; their variance is about 1.
+    errorUnit = 1 / weightImportance
   }
 }

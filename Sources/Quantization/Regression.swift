@@ -72,7 +72,9 @@ public struct Regression: Sendable {
           + damp * Double(prior.elements[index])
       }
     }
-    guard let solution = Cholesky.solve(right, by: matrix, size: size) else { return prior }
-    return Matrix(rows: prior.rows, columns: size, elements: solution.map(Float.init))
+    guard let solution = Cholesky.solve(right, by: matrix, size: size)?.map(Float.init),
+      solution.allSatisfy(\.isFinite)
+    else { return prior }
+    return Matrix(rows: prior.rows, columns: size, elements: solution)
   }
 }

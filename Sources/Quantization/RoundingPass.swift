@@ -26,7 +26,8 @@ struct RoundingPass {
     levels.indices.map { row in
       let (product, square) = moments(row, problem)
       guard product > 0, square > 0 else { return levels[row] }
-      return levels[row] * Float(product / square)
+      let fitted = levels[row] * Float(product / square)
+      return fitted.isNormal ? fitted : levels[row]
     }
   }
 

@@ -54,15 +54,20 @@ public struct RoundingProblem: Sendable {
     let least = (rowImportance.max() ?? 0) * 1e-6
     let importance = rowImportance.map { Double(max($0, least, .leastNormalMagnitude)) }
     let mean = zip(variances, importance).reduce(0) { $0 + $1.0 * $1.1 } / Double(max(1, rows))
-    unit = mean > 0 ? 1 / mean : 1
+    let magnitude = matrix.elements.reduce(0) { max($0, Double($1.magnitude)) }
+    // No scaled weight is larger than this unit's root makes it.
+    let largest = (importance.max() ?? 1) * max(1, magnitude * magnitude)
+    // Rows of next to nothing, or of one value, must not make scales that overflow.
+    unit = 1 / (mean > 1e-30 * largest ? mean : largest)
     let scale = unit.squareRoot()
     let scales =
       importance.map { Float($0.squareRoot() * scale) }
       + Array(repeating: 1, count: padded - variances.count)
     self.scales = scales
     deviations = zip(scales, variances + Array(repeating: 0, count: padded - rows)).map {
-      // Rows of one value have no deviation; any level serves.
-      $1 > 0 ? $0 * Float($1.squareRoot()) : 1
+      // Rows of one value have no deviation, or one too small for float32; any level serves.
+      let deviation = $0 * Float($1.squareRoot())
+      return deviation.isNormal ? deviation : 1
     }
     var weights = [Float](repeating: 0, count: columns * padded)
     for row in 0..<rows {

@@ -222,7 +222,7 @@ struct Compress: ParsableCommand {
   private static let fallbackReasons = [
     "\(GPTQ.Outcome.noTokens)": "no calibration token reached it",
     "\(GPTQ.Outcome.singularHessian)":
-      "the Hessian of its tokens is singular; try a larger --damping",
+      "the Hessian of its tokens is singular; more text would help, or a larger --damping",
   ]
 
   /// With fewer tokens an expert's Hessian says little.

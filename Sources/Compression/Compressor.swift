@@ -118,20 +118,17 @@ public struct Compressor: Sendable {
 
   /// The root mean square of the length of hidden states behind the uncompressed model's last layer, as some of
   /// `samples` tell; 1 where they tell nothing. Only `rd` asks for it.
-  ///
-  /// - Throws: `InputError` if states are not finite.
   private func finalLength(_ samples: [Sample]) throws(InputError) -> Double {
     guard options.method == .rd else { return 1 }
     let count = min(samples.count, Self.lengthSamples)
     let parts = try workers.map(count) {
       (index) throws(InputError) -> (square: Double, tokens: Int) in
-      let number = index * samples.count / count
-      let sample = samples[number]
+      let sample = samples[index * samples.count / count]
       let model = original ?? model
       let states = try model.states(input: sample.inputIDs, labels: sample.labels)
       let square = states.elements.reduce(0) { $0 + Double($1) * Double($1) }
-      guard square.isFinite else { throw .overflow(in: "calibration sequence \(number)") }
-      return (square, states.rows)
+      // What is not finite is found, and named, where it begins.
+      return square.isFinite ? (square, states.rows) : (0, 0)
     }
     let square =
       parts.reduce(0) { $0 + $1.square } / Double(max(1, parts.reduce(0) { $0 + $1.tokens }))

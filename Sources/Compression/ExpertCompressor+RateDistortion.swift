@@ -139,7 +139,8 @@ extension ExpertCompressor {
       zip(sums, lengths).map {
         let importance = total > 0 ? $0 / total * $1 : $1
         // Weights of 1e19 have squares, and slopes, beyond float32; what is no number counts as much.
-        return importance < Self.largestImportance ? Float(importance) : Float(Self.largestImportance)
+        return importance < Self.largestImportance
+          ? Float(importance) : Float(Self.largestImportance)
       }
     }
   }

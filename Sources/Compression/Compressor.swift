@@ -9,7 +9,7 @@ import Tensors
 /// layers before it (QMoE, arXiv:2310.16795, section 3.1).
 public struct Compressor: Sendable {
   /// Tokens that go through compressed experts together.
-  private static let batch = 1024
+  private static let batch = 4096
 
   private let model: any LanguageModel
   private let original: (any LanguageModel)?

@@ -27,12 +27,13 @@ struct CentredSums: Sendable {
     precondition(vectors.columns == size && weights.count == vectors.rows)
     if total == 0 { origin = Self.mean(of: vectors, weights) }
     var centred = vectors
+    let (size, origin) = (size, origin)
     centred.elements.withUnsafeMutableBufferPointer { x in
       for (row, weight) in weights.enumerated() {
-        for column in 0..<size {
-          let value = (x[row * size + column] - origin[column]) * weight
-          x[row * size + column] = value
-          sums[column] += Double(value) * Double(weight)
+        let x = UnsafeMutableBufferPointer(rebasing: x[row * size..<(row + 1) * size])
+        for column in 0..<size { x[column] = (x[column] - origin[column]) * weight }
+        sums.withUnsafeMutableBufferPointer { sums in
+          for column in 0..<size { sums[column] += Double(x[column]) * Double(weight) }
         }
       }
     }

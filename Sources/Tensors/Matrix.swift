@@ -53,9 +53,14 @@ public struct Matrix: Sendable, Equatable {
     _ body: (UnsafeMutablePointer<Float>) throws(E) -> Void
   ) throws(E) {
     (self.rows, self.columns) = (rows, columns)
-    if elements.count != rows * columns {
-      elements.removeAll(keepingCapacity: true)
-      elements.append(contentsOf: repeatElement(0, count: rows * columns))
+    let count = rows * columns
+    if elements.capacity < count {
+      // Numbers need no initial value, and that of a large matrix takes longer than what fills it.
+      elements = Array(unsafeUninitializedCapacity: count) { $1 = count }
+    } else if elements.count > count {
+      elements.removeLast(elements.count - count)
+    } else {
+      elements.append(contentsOf: repeatElement(0, count: count - elements.count))
     }
     try elements.withUnsafeMutableBufferPointer { (buffer) throws(E) in
       // An empty matrix has no storage to point to.

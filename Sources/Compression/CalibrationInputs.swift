@@ -27,12 +27,15 @@ struct CalibrationInputs: Sendable {
   /// Tokens that are made at a time.
   private static let batch = 1024
 
-  /// Number of tokens.
-  let count: Int
+  /// The tokens, in ascending order.
+  let tokens: [Int]
   /// What the errors of tokens count that were not seen, but may be.
   let priorImportance: Double
   /// The tokens `range`, the reference only where it is asked for.
   let make: @Sendable (_ range: Range<Int>, _ withReference: Bool) -> Batch
+
+  /// Number of tokens.
+  var count: Int { tokens.count }
 
   /// Calls `body` with all tokens in order, a batch at a time.
   func forEachBatch(

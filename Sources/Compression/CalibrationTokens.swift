@@ -87,7 +87,7 @@ struct CalibrationTokens: Sendable {
     let share = Double(count) / Double(max(1, tokens.count))
     // Of tokens whose states are as long as the last, with an expert all to themselves.
     let prior = Self.priorTokens * importanceScale / (finalLength * finalLength)
-    return CalibrationInputs(count: tokens.count, priorImportance: prior) {
+    return CalibrationInputs(tokens: tokens, priorImportance: prior) {
       range,
       withReference in
       let tokens = Array(tokens[range])

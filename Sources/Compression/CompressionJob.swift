@@ -182,12 +182,16 @@ extension CompressionJob {
 
 /// How large all shall be.
 extension CompressionJob {
-  /// The tensors that compressed experts stand for.
-  private var replacedTensors: Set<String> {
-    let experts = source.mixtures.flatMap { mixture in
+  /// The experts that are compressed.
+  private var experts: [FeedForward] {
+    source.mixtures.flatMap { mixture in
       mixture.experts
         + (options.compressesSharedExperts ? [mixture.shared?.network].compactMap(\.self) : [])
     }
+  }
+
+  /// The tensors that compressed experts stand for.
+  private var replacedTensors: Set<String> {
     let names = experts.flatMap(\.names)
     return Set(names + names.map(WeightSource.scales) + source.mixtures.flatMap(\.fusedTensors))
   }
@@ -201,10 +205,10 @@ extension CompressionJob {
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> RateSteering? {
     guard let target = options.target else { return nil }
-    let weights = Double(source.expertWeights)
+    let weights = Double(experts.reduce(0) { $0 + $1.weightCount })
     let others = try writer.otherByteCount(
       model: model,
-      experts: source.mixtures.flatMap(\.experts),
+      experts: experts,
       options.configuration
     )
     let budget: Int

@@ -9,7 +9,7 @@ import Tensors
 /// layers before it (QMoE, arXiv:2310.16795, section 3.1).
 public struct Compressor: Sendable {
   /// Tokens that go through compressed experts together.
-  private static let batch = 4096
+  private static let batch = 1024
 
   private let model: any LanguageModel
   private let original: (any LanguageModel)?
@@ -171,13 +171,14 @@ public struct Compressor: Sendable {
         try feedForward(layer, states)
         if let reference { try feedForward(originals[index], reference) }
       case .sparse(let experts):
+        let isFinal = isLast && index == stack.layers.count - 1
         if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
         let routes = route(experts, norm: layer.networkNorm, states)
-        // What the uncompressed model has here, and where it sends its tokens.
-        var original: (experts: MixtureOfExperts, routes: Routes)?
+        var original: ReferenceLayer?
         if let reference, case .sparse(let experts) = originals[index].network {
           let norm = originals[index].networkNorm
-          original = (experts, route(experts, norm: norm, reference))
+          let routes = route(experts, norm: norm, reference)
+          original = ReferenceLayer(experts, norm: norm, routes, states: reference)
         }
         let tokens = CalibrationTokens(
           layer,
@@ -194,14 +195,18 @@ public struct Compressor: Sendable {
         var compressed: MixtureOfExperts
         var result: CompressedLayer
         repeat {
-          (compressed, result) = try compress(experts, tokens, lambda: lambda(), task: task)
+          (compressed, result) = try compress(
+            experts,
+            tokens,
+            isFinal ? nil : original,
+            lambda: lambda(),
+            task: task
+          )
           result.changedRoutes = original.map { routes.changedShare(from: $0.routes) }
         } while try !store(result)
-        if isLast && index == stack.layers.count - 1 { break }
+        if isFinal { break }
         try run(compressed, norm: layer.networkNorm, states, routes)
-        if let reference, let (experts, routes) = original {
-          try run(experts, norm: originals[index].networkNorm, reference, routes)
-        }
+        try original?.finish(workers, batch: Self.batch)
       }
     }
     return Outcome(states: states, reference: reference)
@@ -259,10 +264,12 @@ public struct Compressor: Sendable {
 
   /// Compresses the layer's experts, and the shared one if that is wanted.
   ///
+  /// - Parameter original: is told what the uncompressed experts give.
   /// - Returns: the layer as it will run, and as it is stored.
   private func compress(
     _ experts: MixtureOfExperts,
     _ calibration: CalibrationTokens,
+    _ original: ReferenceLayer?,
     lambda: Double?,
     task: String
   ) throws(InputError) -> (MixtureOfExperts, CompressedLayer) {
@@ -277,7 +284,11 @@ public struct Compressor: Sendable {
     let results = try workers.map(all.count) {
       (index) throws(InputError) -> (ExpertCompressor.Result, Int) in
       let inputs = calibration.inputs(ofExpert: index)
-      let result = try compress(all[index], inputs)
+      var result = try compress(all[index], inputs)
+      if let outputs = result.referenceOutputs, index < experts.experts.count {
+        original?.add(outputs, tokens: inputs.tokens, expert: index)
+      }
+      result.referenceOutputs = nil
       count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
       return (result, inputs.count)
     }

@@ -11,8 +11,11 @@ extension ExpertCompressor {
   /// First the input matrices, then the output matrix: it learns, from the inner states that the
   /// compressed input matrices give, to give what the uncompressed layer gives, and to make up for what
   /// the layers before it did to the hidden states.
+  ///
+  /// - Returns: the matrices, and what the uncompressed expert gives for the calibration tokens in the uncompressed
+  ///   model.
   func quantizeByRate(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
-    -> [Quantized]
+    -> ([Quantized], referenceOutputs: Matrix)
   {
     var inputs = Covariance(size: expert.input[0].columns)
     try calibration.forEachBatch { (batch) throws(InputError) in
@@ -57,23 +60,26 @@ extension ExpertCompressor {
           ? output.regression.targetMean : innerFeedback.outputMean(of: output.weights)
       )
     )
-    return quantized
+    return (quantized, output.referenceOutputs)
   }
 
-  /// The original output matrix, and what it should give for the inner states that the quantized input
-  /// matrices make.
+  /// The original output matrix, what it should give for the inner states that the quantized input matrices make,
+  /// and what the uncompressed expert gives in the uncompressed model.
   private func learnOutput(
     of expert: FeedForward,
     with quantized: [Quantized],
     _ calibration: CalibrationInputs
-  ) throws(InputError) -> (weights: Matrix, regression: Regression) {
+  ) throws(InputError) -> (weights: Matrix, regression: Regression, referenceOutputs: Matrix) {
     var matrices: [(EncodedMatrix, String)] = []
     for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
     let compressed = try running(matrices, as: expert)
     var regression = Regression(inputs: expert.output.columns, targets: expert.output.rows)
+    var outputs = Matrix(rows: 0, columns: expert.output.rows)
+    outputs.elements.reserveCapacity(calibration.count * outputs.columns)
     try calibration.forEachBatch(withReference: true) { (batch) throws(InputError) in
       guard let reference = batch.reference else { return }
       var target = try expert.output(try expert.inner(reference.states))
+      outputs.append(target)
       target += reference.correction
       regression.add(
         try compressed.inner(batch.states),
@@ -82,7 +88,7 @@ extension ExpertCompressor {
       )
     }
     let name = expert.names[expert.input.count]
-    return (try finiteWeights(of: expert.output, name: name), regression)
+    return (try finiteWeights(of: expert.output, name: name), regression, outputs)
   }
 
   private func quantize(

@@ -23,6 +23,9 @@ struct ExpertCompressor: Sendable {
   struct Result: Sendable {
     var parts: [CompressedPart]
     var expert: FeedForward
+    /// What the uncompressed expert gives for its calibration tokens in the uncompressed model, where the method
+    /// computes that.
+    var referenceOutputs: Matrix?
   }
 
   /// A matrix that is quantized, not yet encoded.
@@ -37,13 +40,13 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    var quantized =
-      switch options.method {
-      case .gptq, .rtn: try quantizeToGrid(expert, calibration)
-      case .rd: try quantizeByRate(expert, calibration)
-      }
-    if expert.canReorderNeurons { reorderNeurons(&quantized) }
     var result = Result(parts: [], expert: expert)
+    var quantized: [Quantized]
+    switch options.method {
+    case .gptq, .rtn: quantized = try quantizeToGrid(expert, calibration)
+    case .rd: (quantized, result.referenceOutputs) = try quantizeByRate(expert, calibration)
+    }
+    if expert.canReorderNeurons { reorderNeurons(&quantized) }
     for part in quantized { result.parts.append(try encode(part)) }
     result.expert = try running(result.parts.map { ($0.encoded, $0.name) }, as: expert)
     return result

@@ -1,4 +1,5 @@
 import Diagnostics
+import Models
 import Tensors
 
 /// The hidden states of all tokens of all sequences, in one flat buffer.
@@ -75,6 +76,21 @@ final class HiddenStates: @unchecked Sendable {
       columns: columns,
       elements: Array(states[range.lowerBound * columns..<range.upperBound * columns])
     )
+  }
+
+  /// Adds rows of `values`, each times its factor, to the states of tokens.
+  func add(_ values: Matrix, _ rows: [(row: Int, choice: Routes.Choice)]) {
+    precondition(values.columns == columns)
+    guard let base = states.baseAddress else { return }
+    values.elements.withUnsafeBufferPointer { values in
+      for (row, choice) in rows {
+        precondition((0..<tokens).contains(choice.token) && (row + 1) * columns <= values.count)
+        let (source, target) = (row * columns, choice.token * columns)
+        for column in 0..<columns {
+          base[target + column] += values[source + column] * choice.weight
+        }
+      }
+    }
   }
 
   /// Adds the rows of `values` to the states of the tokens from `first` on.

@@ -69,6 +69,13 @@ public struct Matrix: Sendable, Equatable {
     }
   }
 
+  /// Appends the rows of `other`, which has as many columns.
+  public mutating func append(_ other: Matrix) {
+    precondition(columns == other.columns)
+    rows += other.rows
+    elements += other.elements
+  }
+
   /// One element.
   public subscript(row: Int, column: Int) -> Float {
     get { elements[row * columns + column] }

@@ -111,6 +111,8 @@ import Testing
     let report = try compress(name, samples) {
       $0.method = .rd
       $0.rateDistortion.lambda = 10
+      // Some of the uncompressed model's tokens are not among those that its experts are asked about.
+      $0.tokenCap = 1
     }
     let models = try [
       Self.variants.appending(path: name), folder.url.appending(path: "out"),

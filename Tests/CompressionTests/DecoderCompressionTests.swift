@@ -169,6 +169,20 @@ import Tokenization
     }
   }
 
+  /// Shared experts count as the others do, and may be asked for in a size.
+  @Test func sharedExpertsCountInATarget() throws {
+    let model = Self.variants.appending(path: "qwen2-moe")
+    let report = try compress(model, .rd, .ternary, samples: randomSamples(), to: "out") {
+      $0.compressesSharedExperts = true
+      $0.target = .rate(2)
+    }
+    let weights = try ModelLoader.load(model).mixtures.flatMap { mixture in
+      mixture.experts + [mixture.shared?.network].compactMap(\.self)
+    }.reduce(0) { $0 + $1.weightCount }
+    #expect(report.expertWeights == weights)
+    #expect(report.expertBitsPerWeight <= 2 && report.expertBitsPerWeight > 1.9)
+  }
+
   /// Weighting tokens by their routing weight changes what GPTQ minds, and weights are in 0...1.
   @Test func weightedTokensMakeOtherExperts() throws {
     let samples = randomSamples()

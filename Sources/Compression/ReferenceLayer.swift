@@ -1,0 +1,76 @@
+import Diagnostics
+import Models
+import Synchronization
+import Tensors
+
+/// A sparse layer of the uncompressed model, which runs along with the compressed one.
+///
+/// An expert that learns its output matrix asks what the uncompressed expert gives for its calibration tokens,
+/// which is most of what this layer has to compute: that is kept, and only the rest is computed anew.
+final class ReferenceLayer: Sendable {
+  /// Where the uncompressed model sends its tokens.
+  let routes: Routes
+  private let experts: MixtureOfExperts
+  private let norm: RMSNorm
+  private let states: HiddenStates
+  private let progress: Mutex<Progress>
+
+  private struct Progress {
+    /// The sum of what experts gave, each times its weight, added in the order of their numbers.
+    let sum: HiddenStates
+    /// The first expert that is not in the sum yet.
+    var next = 0
+    /// What is known already of later ones.
+    var waiting: [Int: (outputs: Matrix, tokens: [Int])] = [:]
+    /// What is to be computed yet.
+    var rest: Routes
+  }
+
+  /// The layer with `experts` behind `norm`, for all tokens' `states`, which it will change.
+  init(_ experts: MixtureOfExperts, norm: RMSNorm, _ routes: Routes, states: HiddenStates) {
+    (self.experts, self.norm, self.routes, self.states) = (experts, norm, routes, states)
+    let sum = HiddenStates(lengths: states.sequences.map(\.count), columns: states.columns)
+    progress = Mutex(Progress(sum: sum, rest: routes))
+  }
+
+  /// Takes note of what `expert` gives for `tokens`, in ascending order, whether they are its own or not. Said
+  /// again, it changes nothing.
+  func add(_ outputs: Matrix, tokens: [Int], expert: Int) {
+    progress.withLock { progress in
+      guard expert >= progress.next else { return }
+      progress.waiting[expert] = (outputs, tokens)
+      while let (outputs, tokens) = progress.waiting.removeValue(forKey: progress.next) {
+        let (known, rest) = Self.split(routes.choices[progress.next], by: tokens)
+        progress.sum.add(outputs, known)
+        progress.rest.choices[progress.next] = rest
+        progress.next += 1
+      }
+    }
+  }
+
+  /// Those of `choices` whose token is one of `tokens`, with its index there; and the others.
+  private static func split(_ choices: [Routes.Choice], by tokens: [Int]) -> (
+    known: [(row: Int, choice: Routes.Choice)], rest: [Routes.Choice]
+  ) {
+    var (known, rest, row) = ([(row: Int, choice: Routes.Choice)](), [Routes.Choice](), 0)
+    for choice in choices {
+      while row < tokens.count, tokens[row] < choice.token { row += 1 }
+      if row < tokens.count, tokens[row] == choice.token {
+        known.append((row, choice))
+      } else {
+        rest.append(choice)
+      }
+    }
+    return (known, rest)
+  }
+
+  /// Adds to all states what the layer makes of them, `batch` tokens at a time.
+  func finish(_ workers: Workers, batch: Int) throws(InputError) {
+    let (sum, rest) = progress.withLock { ($0.sum, $0.rest) }
+    try workers.forEachChunk(of: states.tokens, by: batch) { (tokens) throws(InputError) in
+      let outputs = try experts(norm(states.rows(tokens)), rest.tokens(tokens))
+      states.add(outputs, from: tokens.lowerBound)
+      states.add(sum.rows(tokens), from: tokens.lowerBound)
+    }
+  }
+}

@@ -85,13 +85,13 @@ public struct EncodedMatrix: Sendable {
 
   /// The tensor that holds the matrix `name` alone: its name and bytes.
   public func tensor(for name: String) -> (name: String, bytes: [UInt8]) {
-    let block = EncodedBlock([(name, self)])
-    return (MatrixBlock.tensorName(prefix: block.prefix), block.bytes)
+    let block = ExpertBlock([(name, self)])
+    return (block.summary.name, block.bytes)
   }
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
-    try MatrixBlock(copying: EncodedBlock([("weight", self)]), place: place).matrix(at: 0)
+    try ExpertBlock([("weight", self)]).matrices(place: place)[0]
   }
 }
 
@@ -100,63 +100,5 @@ extension EncodedTernary {
   fileprivate var tileLengths: [UInt16] {
     // No tile has more than 2^14 events, of at most a byte each.
     zip(offsets.dropFirst(), offsets).map { UInt16($0 - $1) }
-  }
-}
-
-/// The matrices of an expert, or any other matrix, in the bytes of one tensor.
-struct EncodedBlock: Sendable {
-  /// What the names of all matrices begin with: up to a dot, or nothing.
-  let prefix: String
-  /// The directory.
-  let directory: [UInt8]
-  let matrices: [EncodedMatrix]
-
-  /// - Precondition: there are 1 to 255 matrices of different names.
-  init(_ matrices: [(name: String, matrix: EncodedMatrix)]) {
-    let names = matrices.map(\.name)
-    let prefix = Self.commonPrefix(names)
-    self.prefix = prefix
-    self.matrices = matrices.map(\.matrix)
-    directory = BlockDirectory.bytes(
-      matrices.map {
-        .init(suffix: String($0.name.dropFirst(prefix.count)), layout: $0.matrix.layout)
-      },
-      codesByteCount: matrices.reduce(0) { $0 + $1.matrix.codesByteCount }
-    )
-  }
-
-  /// The longest string that all `names` begin with and that ends with a dot.
-  private static func commonPrefix(_ names: [String]) -> String {
-    var prefix = names.first ?? ""
-    for name in names { prefix = prefix.commonPrefix(with: name) }
-    return String(
-      prefix[..<(prefix.lastIndex(of: ".").map(prefix.index(after:)) ?? prefix.startIndex)]
-    )
-  }
-
-  /// Bytes of all codes.
-  var codesByteCount: Int { matrices.reduce(0) { $0 + $1.codesByteCount } }
-
-  /// Bytes of all tables.
-  var tablesByteCount: Int { matrices.reduce(0) { $0 + $1.layout.tablesByteCount } }
-
-  /// Bytes of everything.
-  var byteCount: Int { directory.count + codesByteCount + tablesByteCount }
-
-  /// Everything.
-  var bytes: [UInt8] {
-    var bytes = directory
-    bytes.reserveCapacity(byteCount)
-    for matrix in matrices {
-      for codes in matrix.codes { bytes += codes }
-    }
-    for matrix in matrices {
-      for lengths in matrix.tileLengths { bytes.append(littleEndian: lengths) }
-      bytes += matrix.levels
-      bytes.append(littleEndian: matrix.order)
-      bytes.append(littleEndian: matrix.bias)
-      bytes += matrix.outliers
-    }
-    return bytes
   }
 }

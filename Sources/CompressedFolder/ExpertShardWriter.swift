@@ -62,19 +62,17 @@ public struct ExpertShardWriter {
     public var tensorNames: [String]
   }
 
-  private let blocks: [EncodedBlock]
+  private let blocks: [ExpertBlock.Summary]
   private let isPaged: Bool
   private let metadata = [
     "format": "pt", "qmoe_format_version": "\(QuantizationConfig.currentVersion)",
   ]
 
-  /// A writer of `experts`, each the names and contents of its matrices.
-  ///
-  /// - Precondition: each has 1 to 255 matrices.
-  public init(_ experts: [[(name: String, matrix: EncodedMatrix)]]) {
-    blocks = experts.map(EncodedBlock.init)
+  /// A writer of `blocks`, one for each expert.
+  public init(_ blocks: [ExpertBlock.Summary]) {
+    self.blocks = blocks
     // Half a page on average is lost before each expert: at most 3 % of it.
-    let codes = blocks.reduce(0) { $0 + $1.codesByteCount }
+    let codes = blocks.reduce(0) { $0 + $1.sizes.codes }
     isPaged = codes >= 16 * Self.pageSize * blocks.count
   }
 
@@ -93,10 +91,7 @@ public struct ExpertShardWriter {
 
   private var tensors: [(name: String, type: ElementType, shape: [Int])] {
     blocks.indices.map { index in
-      (
-        MatrixBlock.tensorName(prefix: blocks[index].prefix), ElementType.u8,
-        [blocks[index].byteCount + padding(index)]
-      )
+      (blocks[index].name, ElementType.u8, [blocks[index].byteCount + padding(index)])
     }
   }
 
@@ -109,8 +104,12 @@ public struct ExpertShardWriter {
 
   /// Writes the shard to `path`.
   ///
-  /// - Throws: `InputError` if it cannot be written.
-  public func write(to path: String) throws(InputError) -> Result {
+  /// - Parameter bytes: gives the bytes of each block in turn.
+  /// - Throws: `InputError` if it cannot be written, and what `bytes` throws.
+  public func write(
+    to path: String,
+    bytes: (_ index: Int) throws(InputError) -> [UInt8]
+  ) throws(InputError) -> Result {
     let tensors = tensors
     let writer = try SafetensorsWriter(
       path: path,
@@ -120,7 +119,7 @@ public struct ExpertShardWriter {
     var sizes = Sizes()
     sizes.header = writer.position
     for (index, tensor) in tensors.enumerated() {
-      let bytes = blocks[index].bytes + Array(repeating: 0, count: padding(index))
+      let bytes = try bytes(index) + Array(repeating: 0, count: padding(index))
       try bytes.withUnsafeBufferPointer { (bytes) throws(InputError) in
         try writer.append(
           tensor.name,
@@ -129,9 +128,8 @@ public struct ExpertShardWriter {
           UnsafeRawBufferPointer(bytes)
         )
       }
-      sizes.header += blocks[index].directory.count
+      sizes += blocks[index].sizes
       sizes.padding += padding(index)
-      for matrix in blocks[index].matrices { sizes.add(matrix) }
     }
     return Result(
       summary: try writer.finish(metadata: metadata),

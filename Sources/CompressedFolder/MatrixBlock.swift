@@ -41,8 +41,8 @@ struct MatrixBlock: Sendable {
   }
 
   /// A block in memory with room behind it that kernels may read.
-  init(copying block: EncodedBlock, place: String) throws(InputError) {
-    prefix = block.prefix
+  init(copying block: ExpertBlock, place: String) throws(InputError) {
+    prefix = String(block.summary.name.dropLast(Self.tensorSuffix.count))
     bytes = ByteView(copying: block.bytes, padding: TernaryMatrix.slack)
     readableByteCount = bytes.count + TernaryMatrix.slack
     self.place = place

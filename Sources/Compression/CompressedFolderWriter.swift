@@ -94,14 +94,15 @@ final class CompressedFolderWriter {
     return denseByteCount + index + configuration.count + files.reduce(0) { $0 + $1.value.count }
   }
 
-  /// Writes a layer's experts as shard `number`, 2 for the first.
+  /// Writes a layer's experts, which are in `log`, as a shard.
   ///
   /// - Returns: bytes of the shard.
-  func writeExperts(_ layer: CompressedLayer, number: Int) throws(InputError) -> Int {
-    let file = shardName(number)
-    let experts = layer.experts.map { $0.map { (name: $0.name, matrix: $0.encoded) } }
+  func writeExperts(_ layer: CompressedLayer, from log: ExpertLog) throws(InputError) -> Int {
+    let file = shardName(layer.number + 2)
     let result = try output.write { (folder) throws(InputError) in
-      try ExpertShardWriter(experts).write(to: folder.appending(path: file).path)
+      try ExpertShardWriter(layer.experts.map(\.block)).write(
+        to: folder.appending(path: file).path
+      ) { (index) throws(InputError) in try log.block(layer.key(index)).bytes }
     }
     index.add(file, result.summary, names: result.tensorNames)
     expertSizes += result.sizes
@@ -117,28 +118,15 @@ final class CompressedFolderWriter {
     var files = try otherFiles(of: folder)
     files[ModelLoader.configurationFile] = try configuration(of: folder, quantization)
     files[Checkpoint.indexFile] = try index.json()
+    try output.removeWork()
     let total = try output.write { (folder) throws(InputError) in
-      for (name, content) in files { try write(content, to: folder.appending(path: name)) }
+      for (name, content) in files {
+        try writeDurably(content, to: folder.appending(path: name))
+      }
       return try folderByteCount(folder)
     }
     try output.complete()
     return (total, expertSizes)
-  }
-
-  private func write(_ content: Data, to file: URL) throws(InputError) {
-    do {
-      try content.write(to: file)
-      let handle = try FileHandle(forWritingTo: file)
-      try handle.synchronize()
-      try handle.close()
-    } catch {
-      throw InputError(
-        .system,
-        at: file.path,
-        expected: "to write it",
-        found: error.localizedDescription
-      )
-    }
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.

@@ -39,7 +39,8 @@ public struct CompressionJob: Sendable {
   /// - Parameters:
   ///   - samples: the calibration data.
   ///   - isSentinel: whether a token id is a sentinel.
-  /// - Throws: `InputError`; nothing is left of the output then.
+  /// - Throws: `InputError`; nothing is left of the output then, unless the system refused something: another
+  ///   run can go on with the work that is done.
   public func run(
     samples: [Sample],
     isSentinel: @escaping @Sendable (Int) -> Bool,
@@ -53,11 +54,20 @@ public struct CompressionJob: Sendable {
     }
     do throws(InputError) {
       return try run(checkpoint, samples, isSentinel, progress, start: start)
+    } catch  where error.kind == .system {
+      var error = error
+      if output.discard() == .work {
+        error.remedy += (error.remedy.isEmpty ? "" : ". ") + Self.howToGoOn
+      }
+      throw error
     } catch {
-      output.discard()
+      output.remove()
       throw error
     }
   }
+
+  /// What users are told when work is left of a run.
+  public static let howToGoOn = "What is compressed so far is kept; go on with it by --resume"
 
   /// The checkpoint in `model`, of which `source` was loaded.
   ///
@@ -95,6 +105,15 @@ public struct CompressionJob: Sendable {
     _ progress: @escaping ProgressReport.Handler,
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
+    let record = try RunRecord(model: model, options: options, samples: samples)
+    if let earlier = try output.workFile(OutputFolder.runName).flatMap({
+      try? JSONDecoder().decode(RunRecord.self, from: $0)
+    }) {
+      try record.requireSame(as: earlier, in: output.url.path + ".partial")
+    } else {
+      try output.writeWorkFile(OutputFolder.runName, record)
+    }
+    let log = try output.expertLog()
     let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count)
     var report = CompressionReport()
     var tally = Tally()
@@ -112,10 +131,11 @@ public struct CompressionJob: Sendable {
     try compressor(progress).run(
       samples,
       isSentinel: isSentinel,
+      log: log,
       lambda: { steering?.lambda }
     ) { (layer) throws(InputError) in
       guard steering?.accepts(bytes: layer.byteCount) ?? true else { return false }
-      let bytes = try writer.writeExperts(layer, number: tally.layers.count + 2)
+      let bytes = try writer.writeExperts(layer, from: log)
       tally.add(layer, bytes: bytes)
       return true
     }
@@ -126,6 +146,15 @@ public struct CompressionJob: Sendable {
         expected: "experts of \(steering.budget) bytes",
         found: "\(steering.taken) at least",
         remedy: "Ask for more"
+      )
+    }
+    guard try RunRecord.files(of: model) == record.files else {
+      throw InputError(
+        .invalidValue,
+        at: model.path,
+        expected: "a checkpoint that stays as it is",
+        found: "files that changed since the beginning",
+        remedy: "Compress again"
       )
     }
     let (total, sizes) = try writer.finish(model: model, options.configuration)
@@ -234,16 +263,25 @@ extension CompressionJob {
     // What is usual, to begin with: see docs/accuracy.md.
     let rate = Double(budget) * 8 / weights
     let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
-    let curve = try RateSearch(
-      compressor: compressor { report in
-        var report = report
-        report.task = "trial, " + report.task
-        progress(report)
-      },
-      samples: samples,
-      layers: source.mixtures.count,
-      isSentinel: isSentinel
-    ).curve(budget: budget, startingAt: first, describe: describe)
+    let known = try output.workFile(OutputFolder.curveName).flatMap {
+      try? JSONDecoder().decode(RateCurve.self, from: $0)
+    }
+    let curve: RateCurve
+    if let known {
+      curve = known
+    } else {
+      curve = try RateSearch(
+        compressor: compressor { report in
+          var report = report
+          report.task = "trial, " + report.task
+          progress(report)
+        },
+        samples: samples,
+        layers: source.mixtures.count,
+        isSentinel: isSentinel
+      ).curve(budget: budget, startingAt: first, describe: describe)
+      try output.writeWorkFile(OutputFolder.curveName, curve)
+    }
     return RateSteering(curve, layers: source.mixtures.count, budget: budget)
   }
 }
@@ -257,7 +295,7 @@ private struct Tally {
   var entropyBits = 0.0
 
   mutating func add(_ layer: CompressedLayer, bytes: Int) {
-    let parts = layer.experts.flatMap(\.self)
+    let parts = layer.experts.flatMap(\.parts)
     let layerWeights = parts.reduce(0) { $0 + $1.weights }
     let layerZeros = parts.reduce(0) { $0 + $1.zeros }
     weights += layerWeights
@@ -271,7 +309,7 @@ private struct Tally {
         relativeOutputError: parts.reduce(0) { $0 + $1.relativeOutputError } / Double(parts.count),
         zeros: Double(layerZeros) / Double(layerWeights),
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
-        tokens: layer.tokens,
+        tokens: layer.experts.map(\.tokens),
         changedRoutes: layer.changedRoutes,
         fallbacks: Dictionary(
           uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") }

@@ -7,9 +7,9 @@ import Tensors
 
 /// Compresses a model layer by layer: each layer's calibration inputs come from the already compressed
 /// layers before it (QMoE, arXiv:2310.16795, section 3.1).
-public struct Compressor: Sendable {
-  /// Tokens that go through compressed experts together.
-  private static let batch = 1024
+struct Compressor: Sendable {
+  /// Tokens that go through a layer together, and through one of its experts.
+  private static let (batch, expertBatch) = (1024, 512)
 
   private let model: any LanguageModel
   private let original: (any LanguageModel)?
@@ -20,7 +20,7 @@ public struct Compressor: Sendable {
   /// A compressor of the experts of `model`.
   ///
   /// - Parameter original: the model before its dense part was compressed; `nil` where it was not.
-  public init(
+  init(
     _ model: any LanguageModel,
     original: (any LanguageModel)? = nil,
     options: CompressionOptions,
@@ -38,15 +38,17 @@ public struct Compressor: Sendable {
   ///
   /// - Parameters:
   ///   - isSentinel: whether a token id is a sentinel.
+  ///   - log: keeps the experts that are compressed, and may have some already; without it their bytes are lost.
   ///   - lambda: the price of a bit in the next layer, if not that of the options.
   ///   - store: is given each sparse layer once it is compressed, in order; if it gives false, the layer is
   ///     compressed again, at the price that `lambda` then tells.
   /// - Throws: `InputError` if weights are not finite, ids out of range, sequences longer than the
   ///   context, or the model is of a type of the caller's own; and what `store` throws.
-  public func run(
+  func run(
     _ samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
-    lambda: () -> Double? = { nil },
+    log: ExpertLog?,
+    lambda: () -> Double?,
     store: (_ layer: CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) {
     let inputs = samples.map(\.inputIDs)
@@ -62,7 +64,9 @@ public struct Compressor: Sendable {
         encoder(model),
         reference: original.map(encoder),
         finalLength: finalLength,
+        firstNumber: 0,
         isLast: false,
+        log,
         lambda,
         store
       )
@@ -86,7 +90,9 @@ public struct Compressor: Sendable {
         decoder(model, encoded.states),
         reference: encoded.reference.map { decoder(original ?? model, $0) },
         finalLength: finalLength,
+        firstNumber: encoded.nextNumber,
         isLast: true,
+        log,
         lambda,
         store
       )
@@ -102,7 +108,9 @@ public struct Compressor: Sendable {
         LayerStack(model, inputs),
         reference: (original as? DecoderModel).map { LayerStack($0, inputs) },
         finalLength: finalLength(samples),
+        firstNumber: 0,
         isLast: true,
+        log,
         lambda,
         store
       )
@@ -143,17 +151,22 @@ public struct Compressor: Sendable {
   private struct Outcome {
     var states: HiddenStates
     var reference: HiddenStates?
+    /// Number of the next sparse layer.
+    var nextNumber: Int
   }
 
   /// - Parameters:
   ///   - reference: the stack as the uncompressed model has it, where that is another one.
   ///   - finalLength: length of the hidden states behind the model's last layer.
+  ///   - firstNumber: number of the stack's first sparse layer.
   ///   - isLast: whether nothing comes behind the stack, so that what its last layer gives is of no use.
   private func run(
     _ stack: LayerStack,
     reference referenceStack: LayerStack? = nil,
     finalLength: Double,
+    firstNumber: Int,
     isLast: Bool,
+    _ log: ExpertLog?,
     _ lambda: () -> Double?,
     _ store: (CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) -> Outcome {
@@ -161,6 +174,7 @@ public struct Compressor: Sendable {
     // Before the first compressed layer both are the same.
     var reference = options.method == .rd ? try referenceStack.map(embed) : nil
     let originals = (referenceStack ?? stack).layers
+    var number = firstNumber
     for (index, layer) in stack.layers.enumerated() {
       let name = "\(stack.name) \(index + 1)"
       try attend(stack, index, states)
@@ -191,25 +205,43 @@ public struct Compressor: Sendable {
           finalLength: finalLength,
           options
         )
-        let task = "\(name) of \(stack.layers.count)"
-        var compressed: MixtureOfExperts
+        // What the compressed experts give; nobody asks what the last ones do.
+        let sum = isFinal ? nil : HiddenStates(lengths: stack.lengths, columns: states.columns)
+        var shared = experts.shared?.network
         var result: CompressedLayer
         repeat {
-          (compressed, result) = try compress(
+          result = CompressedLayer(name: experts.name, number: number, lambda: lambda())
+          sum?.clear()
+          shared = try compress(
             experts,
             tokens,
             isFinal ? nil : original,
-            lambda: lambda(),
-            task: task
-          )
+            log,
+            &result,
+            task: "\(name) of \(stack.layers.count)"
+          ) { (expert, index) throws(InputError) in
+            guard let sum else { return }
+            try add(expert, routes.choices[index], norm: layer.networkNorm, states, to: sum)
+          }
           result.changedRoutes = original.map { routes.changedShare(from: $0.routes) }
         } while try !store(result)
-        if isFinal { break }
-        try run(compressed, norm: layer.networkNorm, states, routes)
-        try original?.finish(workers, batch: Self.batch)
+        number += 1
+        guard let sum else { break }
+        var rest = experts
+        rest.shared?.network = shared ?? rest.experts[0]
+        try finish(
+          rest,
+          Routes(experts: experts.experts.count),
+          norm: layer.networkNorm,
+          states,
+          sum
+        )
+        try original?.finish { (experts, rest, norm, states, sum) throws(InputError) in
+          try finish(experts, rest, norm: norm, states, sum)
+        }
       }
     }
-    return Outcome(states: states, reference: reference)
+    return Outcome(states: states, reference: reference, nextNumber: number)
   }
 
   /// The states of all sequences before the first layer.
@@ -262,75 +294,109 @@ public struct Compressor: Sendable {
     return routes
   }
 
-  /// Compresses the layer's experts, and the shared one if that is wanted.
+  /// Compresses the layer's experts, and the shared one if that is wanted, a group of them at a time; once a group is
+  /// compressed it is logged, and runs. Experts that are in the log only run.
   ///
-  /// - Parameter original: is told what the uncompressed experts give.
-  /// - Returns: the layer as it will run, and as it is stored.
+  /// - Parameters:
+  ///   - original: is told what the uncompressed experts give.
+  ///   - layer: tells the layer's number and λ, and is given its experts.
+  ///   - run: is called with each compressed expert and its number, in order.
+  /// - Returns: the shared expert, if there is one, as it runs.
   private func compress(
     _ experts: MixtureOfExperts,
     _ calibration: CalibrationTokens,
     _ original: ReferenceLayer?,
-    lambda: Double?,
-    task: String
-  ) throws(InputError) -> (MixtureOfExperts, CompressedLayer) {
-    var networks = experts.experts
-    if options.compressesSharedExperts, let shared = experts.shared?.network {
-      networks.append(shared)
-    }
+    _ log: ExpertLog?,
+    _ layer: inout CompressedLayer,
+    task: String,
+    _ run: (_ expert: FeedForward, _ index: Int) throws(InputError) -> Void
+  ) throws(InputError) -> FeedForward? {
+    var shared = experts.shared?.network
+    let isSharedToo = options.compressesSharedExperts
+    let all = experts.experts + (isSharedToo ? [shared].compactMap(\.self) : [])
+    let routed = experts.experts.count
     var options = options
-    if let lambda { options.rateDistortion.lambda = lambda }
+    if let lambda = layer.lambda { options.rateDistortion.lambda = lambda }
     let compress = ExpertCompressor(options: options)
-    let (all, progress, count) = (networks, progress, Counter())
-    let results = try workers.map(all.count) {
-      (index) throws(InputError) -> (ExpertCompressor.Result, Int) in
-      let inputs = calibration.inputs(ofExpert: index)
-      var result = try compress(all[index], inputs)
-      if let outputs = result.referenceOutputs, index < experts.experts.count {
-        original?.add(outputs, tokens: inputs.tokens, expert: index)
+    let (progress, count) = (progress, Counter())
+    let size = max(Self.leastGroup, Self.groupPerThread * workers.count)
+    for first in stride(from: 0, to: all.count, by: size) {
+      let group = Array(first..<min(all.count, first + size))
+      var known: [(CompressedExpert, ExpertBlock)?] = []
+      for index in group {
+        let key = layer.key(index)
+        var logged: (CompressedExpert, ExpertBlock)?
+        if let log, let expert = log.expert(key) { logged = (expert, try log.block(key)) }
+        known.append(logged)
       }
-      result.referenceOutputs = nil
-      count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
-      return (result, inputs.count)
-    }
-    var compressed = experts
-    for (index, (result, _)) in results.enumerated() {
-      if index < experts.experts.count {
-        compressed.experts[index] = result.expert
-      } else {
-        compressed.shared?.network = result.expert
+      let results = try workers.map(group.count) {
+        [known] (member) throws(InputError) -> ExpertCompressor.Result in
+        let index = group[member]
+        let inputs = calibration.inputs(ofExpert: index)
+        var result =
+          if let (expert, block) = known[member] {
+            try compress.result(
+              of: all[index],
+              as: expert,
+              block,
+              inputs,
+              withReference: original != nil
+            )
+          } else {
+            try compress(all[index], inputs)
+          }
+        if let outputs = result.referenceOutputs, index < routed {
+          original?.add(outputs, tokens: inputs.tokens, expert: index)
+        }
+        result.referenceOutputs = nil
+        count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
+        return result
+      }
+      if let log {
+        for (index, (known, result)) in zip(group, zip(known, results)) where known == nil {
+          try log.append(layer.key(index), result.compressed, bytes: result.block.bytes)
+        }
+        try log.synchronize()
+      }
+      for (index, result) in zip(group, results) {
+        layer.experts.append(result.compressed)
+        if index < routed { try run(result.expert, index) } else { shared = result.expert }
       }
     }
-    return (
-      compressed,
-      CompressedLayer(
-        name: experts.name,
-        experts: results.map(\.0.parts),
-        tokens: results.map(\.1)
-      )
-    )
+    return shared
   }
 
-  /// Adds to all states what the compressed experts make of them.
-  private func run(
-    _ experts: MixtureOfExperts,
+  /// Experts of a group at least, and for each thread.
+  private static let (leastGroup, groupPerThread) = (16, 4)
+
+  /// Adds to `sum` what `expert` makes of its tokens, `choices` of all `states` behind `norm`.
+  private func add(
+    _ expert: FeedForward,
+    _ choices: [Routes.Choice],
     norm: RMSNorm,
     _ states: HiddenStates,
-    _ routes: Routes
+    to sum: HiddenStates
   ) throws(InputError) {
-    try workers.forEachChunk(of: states.tokens, by: Self.batch) { (tokens) throws(InputError) in
-      let outputs = try experts(norm(states.rows(tokens)), routes.tokens(tokens))
-      states.add(outputs, from: tokens.lowerBound)
+    try workers.forEachChunk(of: choices.count, by: Self.expertBatch) {
+      (range) throws(InputError) in
+      let choices = choices[range]
+      let outputs = try expert(norm(states.gather(choices.map(\.token))))
+      sum.add(outputs, choices.enumerated().map { (row: $0, choice: $1) })
     }
   }
-}
 
-/// A sparse layer whose experts are compressed, ready to be stored.
-public struct CompressedLayer: Sendable {
-  /// Name in the checkpoint, up to `mlp`.
-  public let name: String
-  let experts: [[ExpertCompressor.CompressedPart]]
-  let tokens: [Int]
-  /// Of the uncompressed model's choices of experts, the share that are not made any more; `nil` where that
-  /// model did not run along.
-  var changedRoutes: Double?
+  /// Adds to all states `sum`, and what `experts` make of the tokens that `rest` sends to them.
+  private func finish(
+    _ experts: MixtureOfExperts,
+    _ rest: Routes,
+    norm: RMSNorm,
+    _ states: HiddenStates,
+    _ sum: HiddenStates
+  ) throws(InputError) {
+    try workers.forEachChunk(of: states.tokens, by: Self.batch) { (tokens) throws(InputError) in
+      let outputs = try experts(norm(states.rows(tokens)), rest.tokens(tokens))
+      states.add(outputs, from: tokens.lowerBound)
+      states.add(sum.rows(tokens), from: tokens.lowerBound)
+    }
+  }
 }

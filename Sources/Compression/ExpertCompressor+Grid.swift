@@ -24,9 +24,7 @@ extension ExpertCompressor {
     }
     if options.isTrulySequential {
       // What the compressed input matrices give.
-      var matrices: [(EncodedMatrix, String)] = []
-      for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
-      let compressed = try running(matrices, as: expert)
+      let compressed = try running(quantized, as: expert)
       try calibration.forEachBatch { (batch) throws(InputError) in
         add(try compressed.inner(batch.states), batch.weights, to: &innerHessian)
       }

@@ -70,25 +70,40 @@ extension ExpertCompressor {
     with quantized: [Quantized],
     _ calibration: CalibrationInputs
   ) throws(InputError) -> (weights: Matrix, regression: Regression, referenceOutputs: Matrix) {
-    var matrices: [(EncodedMatrix, String)] = []
-    for part in quantized { matrices.append((try EncodedMatrix(part.matrix), part.name)) }
-    let compressed = try running(matrices, as: expert)
+    let compressed = try running(quantized, as: expert)
     var regression = Regression(inputs: expert.output.columns, targets: expert.output.rows)
+    let outputs = try Self.referenceOutputs(of: expert, calibration) {
+      (batch, reference, output) throws(InputError) in
+      var target = output
+      target += reference.correction
+      regression.add(try compressed.inner(batch.states), target, weights: batch.importance)
+    }
+    let name = expert.names[expert.input.count]
+    return (try finiteWeights(of: expert.output, name: name), regression, outputs)
+  }
+
+  /// What the uncompressed expert gives for its calibration tokens in the uncompressed model.
+  ///
+  /// - Parameter body: is called with each batch and what the expert's output matrix gives for it.
+  static func referenceOutputs(
+    of expert: FeedForward,
+    _ calibration: CalibrationInputs,
+    _ body: (
+      _ batch: CalibrationInputs.Batch,
+      _ reference: CalibrationInputs.Reference,
+      _ output: Matrix
+    ) throws(InputError) -> Void = { _, _, _ in }
+  ) throws(InputError) -> Matrix {
     var outputs = Matrix(rows: 0, columns: expert.output.rows)
     outputs.elements.reserveCapacity(calibration.count * outputs.columns)
     try calibration.forEachBatch(withReference: true) { (batch) throws(InputError) in
       guard let reference = batch.reference else { return }
-      var target = try expert.output(try expert.inner(reference.states))
-      outputs.append(target)
-      target += reference.correction
-      regression.add(
-        try compressed.inner(batch.states),
-        target,
-        weights: batch.importance
-      )
+      var output = try expert.output(try expert.inner(reference.states))
+      try body(batch, reference, output)
+      expert.addOutputBias(to: &output)
+      outputs.append(output)
     }
-    let name = expert.names[expert.input.count]
-    return (try finiteWeights(of: expert.output, name: name), regression, outputs)
+    return outputs
   }
 
   private func quantize(

@@ -8,20 +8,10 @@ import Tensors
 struct ExpertCompressor: Sendable {
   let options: CompressionOptions
 
-  /// One matrix of an expert, compressed.
-  struct CompressedPart: Sendable {
-    var name: String
-    var encoded: EncodedMatrix
-    var weights: Int
-    var symbolCounts: [Int]
-    var zeros: Int
-    var relativeOutputError: Double
-    var outcome: GPTQ.Outcome
-  }
-
   /// An expert with its matrices compressed: ready to be stored, and to be run.
   struct Result: Sendable {
-    var parts: [CompressedPart]
+    var compressed: CompressedExpert
+    var block: ExpertBlock
     var expert: FeedForward
     /// What the uncompressed expert gives for its calibration tokens in the uncompressed model, where the method
     /// computes that.
@@ -40,29 +30,75 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
-    var result = Result(parts: [], expert: expert)
+    var referenceOutputs: Matrix?
     var quantized: [Quantized]
     switch options.method {
     case .gptq, .rtn: quantized = try quantizeToGrid(expert, calibration)
-    case .rd: (quantized, result.referenceOutputs) = try quantizeByRate(expert, calibration)
+    case .rd: (quantized, referenceOutputs) = try quantizeByRate(expert, calibration)
     }
     if expert.canReorderNeurons { reorderNeurons(&quantized) }
-    for part in quantized { result.parts.append(try encode(part)) }
-    result.expert = try running(result.parts.map { ($0.encoded, $0.name) }, as: expert)
-    return result
+    var matrices: [(name: String, matrix: EncodedMatrix)] = []
+    for part in quantized { matrices.append((part.name, try EncodedMatrix(part.matrix))) }
+    let block = ExpertBlock(matrices)
+    return Result(
+      compressed: CompressedExpert(
+        parts: quantized.map(Self.part),
+        tokens: calibration.count,
+        block: block.summary
+      ),
+      block: block,
+      expert: Self.running(try block.matrices(place: block.summary.name), as: expert),
+      referenceOutputs: referenceOutputs
+    )
+  }
+
+  /// What compressing `expert` gave earlier: `compressed`, with the bytes of `block`.
+  ///
+  /// - Parameter withReference: whether what the uncompressed expert gives is asked for, too.
+  func result(
+    of expert: FeedForward,
+    as compressed: CompressedExpert,
+    _ block: ExpertBlock,
+    _ calibration: CalibrationInputs,
+    withReference: Bool
+  ) throws(InputError) -> Result {
+    Result(
+      compressed: compressed,
+      block: block,
+      expert: Self.running(try block.matrices(place: block.summary.name), as: expert),
+      referenceOutputs: withReference
+        ? try Self.referenceOutputs(of: expert, calibration) : nil
+    )
+  }
+
+  private static func part(_ part: Quantized) -> CompressedExpert.Part {
+    CompressedExpert.Part(
+      name: part.name,
+      weights: part.matrix.rows * part.matrix.columns,
+      symbolCounts: part.matrix.symbolCounts,
+      zeros: part.matrix.dequantized().elements.count { $0 == 0 },
+      relativeOutputError: part.relativeOutputError,
+      outcome: part.outcome
+    )
+  }
+
+  /// The first matrices of `expert` replaced by `quantized`, in their stored form.
+  func running(_ quantized: [Quantized], as expert: FeedForward) throws(InputError) -> FeedForward {
+    var matrices: [CompressedMatrix] = []
+    for part in quantized {
+      matrices.append(try EncodedMatrix(part.matrix).matrix(place: part.name))
+    }
+    return Self.running(matrices, as: expert)
   }
 
   /// The first matrices of `expert` replaced by `matrices`.
-  func running(_ matrices: [(encoded: EncodedMatrix, name: String)], as expert: FeedForward)
-    throws(InputError) -> FeedForward
-  {
+  static func running(_ matrices: [CompressedMatrix], as expert: FeedForward) -> FeedForward {
     var expert = expert
     for (index, matrix) in matrices.enumerated() {
-      let linear = try Linear(matrix.encoded.matrix(place: matrix.name))
       if index < expert.input.count {
-        expert.input[index] = linear
+        expert.input[index] = Linear(matrix)
       } else {
-        expert.output = linear
+        expert.output = Linear(matrix)
       }
     }
     return expert
@@ -101,17 +137,5 @@ struct ExpertCompressor: Sendable {
       parts[index].matrix = parts[index].matrix.reorderingRows(order)
     }
     parts[parts.count - 1].matrix = output.reorderingColumns(order)
-  }
-
-  private func encode(_ part: Quantized) throws(InputError) -> CompressedPart {
-    CompressedPart(
-      name: part.name,
-      encoded: try EncodedMatrix(part.matrix),
-      weights: part.matrix.rows * part.matrix.columns,
-      symbolCounts: part.matrix.symbolCounts,
-      zeros: part.matrix.dequantized().elements.count { $0 == 0 },
-      relativeOutputError: part.relativeOutputError,
-      outcome: part.outcome
-    )
   }
 }

@@ -24,6 +24,9 @@ final class HiddenStates: @unchecked Sendable {
     states.initialize(repeating: 0)
   }
 
+  /// Sets all states to zero.
+  func clear() { states.update(repeating: 0) }
+
   /// A copy of `other`.
   init(copying other: HiddenStates) {
     (columns, sequences) = (other.columns, other.sequences)

@@ -3,8 +3,8 @@ import Foundation
 import Synchronization
 import Tensors
 
-/// A folder in the making: it grows under a temporary name beside its final one, and gets that name
-/// when it is complete, or vanishes.
+/// A folder in the making: it grows under a temporary name beside its final one, and gets that name when it is
+/// complete. If it never is, it vanishes, or waits to be gone on with if there is work in it.
 ///
 /// Thread-safe: `discard` waits for a write that is under way and stops all later ones, so that an
 /// interrupt can call it at any moment.
@@ -12,7 +12,17 @@ public final class OutputFolder: Sendable {
   private enum State {
     case growing(lock: Int32)
     case complete
-    case discarded
+    case discarded(Remains)
+  }
+
+  /// What becomes of work that an earlier attempt left.
+  public enum EarlierWork: Sendable {
+    /// It is an error that there is some.
+    case refused
+    /// It is gone on with.
+    case resumed
+    /// It is removed.
+    case removed
   }
 
   /// The final name.
@@ -23,9 +33,11 @@ public final class OutputFolder: Sendable {
 
   /// Begins the folder `url`.
   ///
+  /// - Parameter earlier: what to do with work that an earlier attempt left.
   /// - Throws: `InputError` if there is something of that name, if another process is writing it, if
-  ///   what lies under the temporary name is not an earlier attempt, or if it cannot be created.
-  public init(_ url: URL) throws(InputError) {
+  ///   what lies under the temporary name is not an earlier attempt, or one that can be gone on with and shall not,
+  ///   or if it cannot be created.
+  public init(_ url: URL, earlier: EarlierWork = .refused) throws(InputError) {
     // Without the trailing slash of a path that the user completed.
     let path = url.standardizedFileURL.path
     self.url = URL(filePath: path)
@@ -39,16 +51,24 @@ public final class OutputFolder: Sendable {
         remedy: "Choose another name, or remove it first"
       )
     }
-    state = Mutex(.growing(lock: try Self.claim(partial)))
+    state = Mutex(.growing(lock: try Self.claim(partial, earlier)))
   }
 
   deinit { discard() }
 
   private static let lockName = ".qmoe-lock"
+  /// Files that only serve to go on after an interruption: the experts so far, what made them, and what λ gave which size.
+  static let (logName, runName, curveName) = ("experts.log", "run.json", "curve.json")
+
+  /// Whether an earlier attempt left work in `folder` that is worth going on with.
+  private static func hasWork(_ folder: URL) -> Bool {
+    var status = stat()
+    return stat(folder.appending(path: logName).path, &status) == 0 && status.st_size > 0
+  }
 
   /// Creates the folder, or takes over what an earlier attempt left of it; locked until the
   /// descriptor that is returned is closed.
-  private static func claim(_ folder: URL) throws(InputError) -> Int32 {
+  private static func claim(_ folder: URL, _ earlier: EarlierWork) throws(InputError) -> Int32 {
     let lockPath = folder.appending(path: lockName).path
     // If this fails, so does what follows, and says why.
     try? FileManager.default.createDirectory(
@@ -76,6 +96,17 @@ public final class OutputFolder: Sendable {
         expected: "nobody else to write it",
         found: "another process that does",
         remedy: "Wait for it to end, or choose another output folder"
+      )
+    }
+    if earlier == .resumed { return descriptor }
+    guard earlier == .removed || !hasWork(folder) else {
+      close(descriptor)
+      throw InputError(
+        .system,
+        at: folder.path,
+        expected: "no unfinished work",
+        found: "experts that an earlier run compressed",
+        remedy: "Go on with it by --resume, or remove the folder to begin anew"
       )
     }
     do {
@@ -120,6 +151,46 @@ public final class OutputFolder: Sendable {
     )
   }
 
+  /// The content of the work file `name`; `nil` if there is none.
+  ///
+  /// - Throws: `InputError` if it cannot be read, or the folder was discarded.
+  func workFile(_ name: String) throws(InputError) -> Data? {
+    try write { (folder) throws(InputError) in
+      let path = folder.appending(path: name).path
+      return MappedFile.isRegular(path) ? try MappedFile(path: path).data : nil
+    }
+  }
+
+  /// Writes the work file `name` such that it is there as a whole or not at all.
+  ///
+  /// - Throws: `InputError` if it cannot be written, or the folder was discarded.
+  func writeWorkFile(_ name: String, _ content: some Encodable) throws(InputError) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    guard let data = try? encoder.encode(content) else {
+      preconditionFailure("work that is no JSON")
+    }
+    try write { (folder) throws(InputError) in
+      try writeDurably(data, to: folder.appending(path: name))
+    }
+  }
+
+  /// The log of the experts so far.
+  func expertLog() throws(InputError) -> ExpertLog {
+    let path = try write { $0.appending(path: Self.logName).path }
+    return try ExpertLog(path: path)
+  }
+
+  /// Removes what only served to go on after an interruption.
+  func removeWork() throws(InputError) {
+    try write { (folder) throws(InputError) in
+      for name in [Self.logName, Self.runName, Self.curveName] {
+        let path = folder.appending(path: name).path
+        guard unlink(path) == 0 || errno == ENOENT else { throw .system(errno, writing: path) }
+      }
+    }
+  }
+
   /// Gives the folder its final name.
   ///
   /// - Throws: `InputError` if it was discarded, or the system refuses.
@@ -138,15 +209,31 @@ public final class OutputFolder: Sendable {
     }
   }
 
-  /// Removes what was written, unless the folder is complete.
+  /// What `discard` leaves.
+  public enum Remains: Sendable {
+    /// Nothing.
+    case nothing
+    /// Work that another attempt can go on with.
+    case work
+    /// The whole folder: it was complete.
+    case everything
+  }
+
+  /// Removes what was written, unless the folder is complete, or there is work in it that can be gone on with.
   ///
-  /// - Returns: whether nothing is left of it.
+  /// - Returns: what is left.
   @discardableResult
-  public func discard() -> Bool {
+  public func discard() -> Remains {
     state.withLock { state in
-      if case .complete = state { return false }
-      remove(&state)
-      return true
+      switch state {
+      case .complete: return .everything
+      case .growing(let lock) where Self.hasWork(partial):
+        close(lock)
+        state = .discarded(.work)
+      case .growing, .discarded: remove(&state)
+      }
+      guard case .discarded(let remains) = state else { return .nothing }
+      return remains
     }
   }
 
@@ -162,7 +249,7 @@ public final class OutputFolder: Sendable {
     case .complete: try? FileManager.default.removeItem(at: url)
     case .discarded: return
     }
-    state = .discarded
+    state = .discarded(.nothing)
   }
 
   /// Gives the folder, which is complete, another name in the same file system. It is out of reach of
@@ -175,8 +262,34 @@ public final class OutputFolder: Sendable {
       guard !Self.exists(url.path), rename(self.url.path, url.path) == 0 else {
         throw .system(errno == 0 ? EEXIST : errno, writing: url.path)
       }
-      state = .discarded
+      state = .discarded(.nothing)
       try synchronizeFolder(of: url.path)
     }
   }
+}
+
+/// Writes `content` to `file` such that it survives a loss of power, and is there as a whole or not at all.
+///
+/// - Throws: `InputError` if the system refuses.
+func writeDurably(_ content: Data, to file: URL) throws(InputError) {
+  do {
+    let temporary = file.appendingPathExtension("tmp")
+    try content.write(to: temporary)
+    let handle = try FileHandle(forWritingTo: temporary)
+    try handle.synchronize()
+    try handle.close()
+    guard rename(temporary.path, file.path) == 0 else {
+      throw InputError.system(errno, writing: file.path)
+    }
+  } catch let error as InputError {
+    throw error
+  } catch {
+    throw InputError(
+      .system,
+      at: file.path,
+      expected: "to write it",
+      found: error.localizedDescription
+    )
+  }
+  try synchronizeFolder(of: file.path)
 }

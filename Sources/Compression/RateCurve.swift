@@ -1,12 +1,12 @@
 import Foundation
 
 /// Bytes of each sparse layer as they depend on λ, from a few trials.
-struct RateCurve: Sendable {
+struct RateCurve: Codable, Sendable {
   /// λ beyond which no matrix has a symbol but zero, and below which all use what symbols there are.
   static let lambdas = 1e-5...1e6
 
   /// A trial.
-  private struct Trial {
+  private struct Trial: Codable {
     /// Natural logarithm of λ.
     var price: Double
     /// Natural logarithms of each layer's bytes.

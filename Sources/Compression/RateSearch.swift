@@ -75,17 +75,10 @@ struct RateSearch {
   /// Bytes of each layer at `lambda`, calibrated on `samples`.
   private func trial(_ lambda: Double, on samples: [Sample]) throws(InputError) -> [Int] {
     var bytes: [Int] = []
-    try compressor.run(samples, isSentinel: isSentinel, lambda: { lambda }) { layer in
+    try compressor.run(samples, isSentinel: isSentinel, log: nil, lambda: { lambda }) { layer in
       bytes.append(layer.byteCount)
       return true
     }
     return bytes
-  }
-}
-
-extension CompressedLayer {
-  /// Bytes of the layer's shard.
-  var byteCount: Int {
-    ExpertShardWriter(experts.map { $0.map { (name: $0.name, matrix: $0.encoded) } }).byteCount
   }
 }

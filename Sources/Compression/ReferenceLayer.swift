@@ -64,13 +64,18 @@ final class ReferenceLayer: Sendable {
     return (known, rest)
   }
 
-  /// Adds to all states what the layer makes of them, `batch` tokens at a time.
-  func finish(_ workers: Workers, batch: Int) throws(InputError) {
+  /// Calls `body` with the layer's parts, with the routes of what is to be computed yet, and with the sum of what
+  /// is not.
+  func finish(
+    _ body: (
+      _ experts: MixtureOfExperts,
+      _ rest: Routes,
+      _ norm: RMSNorm,
+      _ states: HiddenStates,
+      _ sum: HiddenStates
+    ) throws(InputError) -> Void
+  ) throws(InputError) {
     let (sum, rest) = progress.withLock { ($0.sum, $0.rest) }
-    try workers.forEachChunk(of: states.tokens, by: batch) { (tokens) throws(InputError) in
-      let outputs = try experts(norm(states.rows(tokens)), rest.tokens(tokens))
-      states.add(outputs, from: tokens.lowerBound)
-      states.add(sum.rows(tokens), from: tokens.lowerBound)
-    }
+    try body(experts, rest, norm, states, sum)
   }
 }

@@ -23,7 +23,7 @@ public struct GPTQ: Sendable {
   public init() {}
 
   /// How a matrix came to be quantized.
-  public enum Outcome: Sendable, Equatable {
+  public enum Outcome: String, Sendable, Codable {
     /// By the algorithm.
     case gptq
     /// By rounding to nearest, since no calibration token reached the matrix.

@@ -75,7 +75,9 @@ public struct SweepJob: Sendable {
     /// An observer of these parts; see the properties.
     public init(
       progress: @escaping ProgressReport.Handler,
-      makeFolder: @escaping (URL) throws(InputError) -> OutputFolder = OutputFolder.init,
+      makeFolder: @escaping (URL) throws(InputError) -> OutputFolder = {
+        (url) throws(InputError) in try OutputFolder(url, earlier: .removed)
+      },
       didMeasure: @escaping (SweepPoint, Int, Double) -> Void = { _, _, _ in }
     ) {
       self.progress = progress

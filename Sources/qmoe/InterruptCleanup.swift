@@ -5,8 +5,8 @@ import Synchronization
 
 /// Removes unfinished output when the user, the system or a closed terminal ends the program.
 final class InterruptCleanup {
-  /// Removes what was written, and tells whether nothing is left of it.
-  typealias Discard = @Sendable () -> Bool
+  /// Removes what was written, and says what is left of it.
+  typealias Discard = @Sendable () -> String
 
   private final class Action: Sendable {
     let discard = Mutex<Discard?>(nil)
@@ -17,9 +17,7 @@ final class InterruptCleanup {
   private let sources: [any DispatchSourceSignal]
 
   /// Watches for interrupts until `cancel`.
-  ///
-  /// - Parameter whenKept: what the user is told if something is left of the output.
-  init(whenKept: String = "the output was complete already") {
+  init() {
     sources = Self.signals.map { number in
       // The default action would end the program before the handler runs.
       signal(number, SIG_IGN)
@@ -29,7 +27,7 @@ final class InterruptCleanup {
       )
     }
     for (source, number) in zip(sources, Self.signals) {
-      source.setEventHandler(handler: Self.handler(action, number, whenKept))
+      source.setEventHandler(handler: Self.handler(action, number))
       source.resume()
     }
   }
@@ -53,14 +51,12 @@ final class InterruptCleanup {
 
   private static func handler(
     _ action: Action,
-    _ number: Int32,
-    _ whenKept: String
+    _ number: Int32
   ) -> @Sendable () -> Void {
     {
       // The lock is never given back, so that `cancel` waits for the end of the program.
       action.discard.withLock { discard in
-        let isGone = discard?() ?? true
-        Console.error("\nqmoe: interrupted; \(isGone ? "nothing was written" : whenKept)")
+        Console.error("\nqmoe: interrupted; \(discard?() ?? "nothing was written")")
         // The exit code that shells expect of a program that a signal ended.
         _exit(128 + number)
       }

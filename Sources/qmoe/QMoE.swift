@@ -15,7 +15,7 @@ struct QMoE: ParsableCommand {
       MODEL is a Hugging Face checkpoint folder or a folder that qmoe compressed.
       Exit codes: 0 ok, 1 failure, 64 wrong usage.
       """,
-    version: "0.1.0",
+    version: programVersion,
     subcommands: [
       Demo.self, Compress.self, Eval.self, Generate.self, Chat.self, Tokenize.self, Inspect.self,
       Verify.self, Bench.self, Sweep.self,

@@ -51,9 +51,10 @@ import Testing
   private func write(_ experts: [[(name: String, matrix: EncodedMatrix)]]) throws
     -> ExpertShardWriter.Result
   {
-    try ExpertShardWriter(experts).write(
+    let blocks = experts.map(ExpertBlock.init)
+    return try ExpertShardWriter(blocks.map(\.summary)).write(
       to: folder.url.appending(path: "model.safetensors").path
-    )
+    ) { blocks[$0].bytes }
   }
 
   private func read(_ name: String, _ rows: Int, _ columns: Int) throws -> CompressedMatrix {

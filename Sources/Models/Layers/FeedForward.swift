@@ -107,7 +107,12 @@ public struct FeedForward: Sendable {
   func run(_ x: Matrix, _ scratch: inout Scratch) throws(InputError) {
     try inner(x, &scratch)
     try output.multiply(scratch.inner, into: &scratch.output)
-    if let biases { scratch.output.addToRows(biases.output) }
+    addOutputBias(to: &scratch.output)
+  }
+
+  /// Adds to what the output matrix gives what makes it the layer's result.
+  public func addOutputBias(to rows: inout Matrix) {
+    if let biases { rows.addToRows(biases.output) }
   }
 
   /// Writes to `scratch` what the input matrices give, biases added.

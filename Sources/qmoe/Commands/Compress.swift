@@ -121,6 +121,14 @@ struct Compress: ParsableCommand {
   )
   var denseBits: Int?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Go on with what an interrupted run left in OUT.partial, with the same settings; the result is the same.",
+      discussion: ""
+    )
+  )
+  var resume = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -156,8 +164,14 @@ struct Compress: ParsableCommand {
     // First of all: what is wrong with the output must not be found after hours of work.
     let interrupts = InterruptCleanup()
     defer { interrupts.cancel() }
-    let output = try OutputFolder(URL(userPath: output))
-    interrupts.onInterrupt { output.discard() }
+    let output = try OutputFolder(URL(userPath: output), earlier: resume ? .resumed : .refused)
+    interrupts.onInterrupt {
+      switch output.discard() {
+      case .nothing: "nothing was written"
+      case .work: CompressionJob.howToGoOn
+      case .everything: "the output was complete already"
+      }
+    }
     defer { output.discard() }
     let source = try ModelLoader.load(folder)
     let data = try text.load(

@@ -85,8 +85,9 @@ struct Sweep: ParsableCommand {
   func run() throws {
     let model = URL(userPath: model)
     let folder = URL(userPath: out ?? model.standardizedFileURL.lastPathComponent + "-sweep")
-    let interrupts = InterruptCleanup(whenKept: "what has been measured is kept")
-    interrupts.onInterrupt { false }
+    let whatIsKept = "what has been measured is kept"
+    let interrupts = InterruptCleanup()
+    interrupts.onInterrupt { whatIsKept }
     defer { interrupts.cancel() }
     let display = ProgressDisplay()
     let job = try job(model, writing: folder)
@@ -98,12 +99,12 @@ struct Sweep: ParsableCommand {
         progress: display.handler,
         makeFolder: { (url) throws(InputError) in
           try interrupts.making { () throws(InputError) in
-            let output = try OutputFolder(url)
+            let output = try OutputFolder(url, earlier: .removed)
             return (
               output,
               {
                 output.remove()
-                return false
+                return whatIsKept
               }
             )
           }

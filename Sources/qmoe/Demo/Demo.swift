@@ -34,7 +34,7 @@ struct Demo: ParsableCommand {
       for _ in 0..<100 where FileManager.default.fileExists(atPath: folder.path) {
         try? FileManager.default.removeItem(at: folder)
       }
-      return true
+      return "nothing was written"
     }
     defer {
       try? FileManager.default.removeItem(at: folder)

@@ -52,16 +52,19 @@ public struct CompressionJob: Sendable {
       // Experts are checked as they are compressed.
       try checkpoint.tensor(name).requireFinite()
     }
+    let record = try RunRecord(model: model, options: options, samples: samples)
+    try recordOrCompare(record)
     do throws(InputError) {
-      return try run(checkpoint, samples, isSentinel, progress, start: start)
-    } catch  where error.kind == .system {
+      return try run(checkpoint, record, samples, isSentinel, progress, start: start)
+    } catch {
+      guard error.kind == .system else {
+        output.remove()
+        throw error
+      }
       var error = error
       if output.discard() == .work {
         error.remedy += (error.remedy.isEmpty ? "" : ". ") + Self.howToGoOn
       }
-      throw error
-    } catch {
-      output.remove()
       throw error
     }
   }
@@ -98,14 +101,10 @@ public struct CompressionJob: Sendable {
     return checkpoint
   }
 
-  private func run(
-    _ checkpoint: Checkpoint,
-    _ samples: [Sample],
-    _ isSentinel: @escaping @Sendable (Int) -> Bool,
-    _ progress: @escaping ProgressReport.Handler,
-    start: ContinuousClock.Instant
-  ) throws(InputError) -> CompressionReport {
-    let record = try RunRecord(model: model, options: options, samples: samples)
+  /// Keeps `record` in the output, or checks that what is there was begun with the same.
+  ///
+  /// - Throws: `InputError` naming a difference; the output stays as it is.
+  private func recordOrCompare(_ record: RunRecord) throws(InputError) {
     if let earlier = try output.workFile(OutputFolder.runName).flatMap({
       try? JSONDecoder().decode(RunRecord.self, from: $0)
     }) {
@@ -113,6 +112,16 @@ public struct CompressionJob: Sendable {
     } else {
       try output.writeWorkFile(OutputFolder.runName, record)
     }
+  }
+
+  private func run(
+    _ checkpoint: Checkpoint,
+    _ record: RunRecord,
+    _ samples: [Sample],
+    _ isSentinel: @escaping @Sendable (Int) -> Bool,
+    _ progress: @escaping ProgressReport.Handler,
+    start: ContinuousClock.Instant
+  ) throws(InputError) -> CompressionReport {
     let log = try output.expertLog()
     let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count)
     var report = CompressionReport()

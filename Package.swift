@@ -96,6 +96,10 @@ let package = Package(
       ]
     ),
     .target(
+      name: "Synthesis",
+      dependencies: ["Diagnostics", "Tensors", "CompressedFolder", "Compression"]
+    ),
+    .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
@@ -106,7 +110,7 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
         "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
-        "KernelBenchmark", "Sweeps", "EmbeddedModel", "ChatTemplates", "CEdit",
+        "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),

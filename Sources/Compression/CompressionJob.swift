@@ -18,20 +18,26 @@ public struct CompressionJob: Sendable {
   public var options: CompressionOptions
   /// Threads.
   public var workers: Workers
+  /// Memory that it may use, in bytes, beside a constant.
+  public var memory: Int
 
   /// A job that has not begun.
+  ///
+  /// - Parameter memory: half of what is available if `nil`.
   public init(
     model: URL,
     source: any LanguageModel,
     output: OutputFolder,
     options: CompressionOptions,
-    workers: Workers
+    workers: Workers,
+    memory: Int? = nil
   ) {
     self.model = model
     self.source = source
     self.output = output
     self.options = options
     self.workers = workers
+    self.memory = memory ?? availableMemory() / 2
   }
 
   /// Does it.
@@ -51,6 +57,7 @@ public struct CompressionJob: Sendable {
     for name in checkpoint.names where !name.contains(".experts.") {
       // Experts are checked as they are compressed.
       try checkpoint.tensor(name).requireFinite()
+      MappedFile.releasePages(beyond: memory / 4)
     }
     let record = try RunRecord(model: model, options: options, samples: samples)
     try recordOrCompare(record)
@@ -123,16 +130,18 @@ public struct CompressionJob: Sendable {
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
     let log = try output.expertLog()
-    let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count)
+    let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count, memory: memory)
     var report = CompressionReport()
     var tally = Tally()
-    let compressed = try writeDense(checkpoint, samples, writer, &report, progress)
+    let space = try output.scratchSpace(memory: memory)
+    let compressed = try writeDense(checkpoint, samples, writer, space, &report, progress)
     let compressor = { progress in
       Compressor(
         compressed,
         original: options.denseBits == nil ? nil : source,
         options: options,
         workers: workers,
+        space: space,
         progress: progress
       )
     }
@@ -186,6 +195,7 @@ extension CompressionJob {
     _ checkpoint: Checkpoint,
     _ samples: [Sample],
     _ writer: CompressedFolderWriter,
+    _ space: ScratchSpace,
     _ report: inout CompressionReport,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
@@ -202,6 +212,7 @@ extension CompressionJob {
       bits: bits,
       isWanted: { checkpoint.contains($0) && !replaced.contains($0) },
       workers: workers,
+      space: space,
       progress: progress
     ).run(samples) { (result) throws(InputError) in
       names.formUnion([result.name, WeightSource.scales(of: result.name)])
@@ -335,16 +346,4 @@ private struct Tally {
     report.expertBytes = sizes
     report.expertBitsPerWeight = Double(sizes.total) * 8 / Double(weights)
   }
-}
-
-/// Largest resident memory of this process so far, in bytes.
-public func peakMemory() -> Int {
-  var usage = rusage()
-  #if canImport(Glibc)
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return Int(usage.ru_maxrss) * 1024
-  #else
-    getrusage(RUSAGE_SELF, &usage)
-    return Int(usage.ru_maxrss)
-  #endif
 }

@@ -135,7 +135,9 @@ public final class OutputFolder: Sendable {
   /// Calls `body` with the folder as it is now, to write into.
   ///
   /// - Throws: `InputError` if the folder was discarded, and what `body` throws.
-  public func write<T>(_ body: (URL) throws(InputError) -> sending T) throws(InputError) -> sending T {
+  public func write<T>(_ body: (URL) throws(InputError) -> sending T) throws(InputError)
+    -> sending T
+  {
     try state.withLock { (state) throws(InputError) -> sending T in
       guard case .growing = state else { throw discarded }
       return try body(partial)

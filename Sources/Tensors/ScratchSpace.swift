@@ -78,7 +78,9 @@ public final class ScratchBuffer: @unchecked Sendable {
   /// A file of `byteCount` zeros in `folder`, whose room is reserved: a full disk must not show as a failed access.
   private static func namelessFile(_ byteCount: Int, in folder: URL) throws(InputError) -> Int32 {
     var template = Array(folder.appending(path: ".scratch-XXXXXX").path.utf8CString)
-    let descriptor = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } ?? -1 }
+    let descriptor = template.withUnsafeMutableBufferPointer {
+      $0.baseAddress.map { mkstemp($0) } ?? -1
+    }
     guard descriptor >= 0 else { throw .system(errno, writing: folder.path) }
     template.withUnsafeBufferPointer { name in
       if let name = name.baseAddress { unlink(name) }

@@ -22,7 +22,9 @@ struct Synthesize: ParsableCommand {
   @Option(help: "Experts of a sparse layer (default: as many as that model has).")
   var experts: Int?
 
-  @Option(help: "Layers, of the encoder and of the decoder where there are both (default: likewise).")
+  @Option(
+    help: "Layers, of the encoder and of the decoder where there are both (default: likewise)."
+  )
   var layers: Int?
 
   @Option(help: "Tokens of calibration data.")

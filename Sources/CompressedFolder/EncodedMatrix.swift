@@ -114,7 +114,7 @@ struct EncodedBlock: Sendable {
   /// - Precondition: there are 1 to 255 matrices of different names.
   init(_ matrices: [(name: String, matrix: EncodedMatrix)]) {
     let names = matrices.map(\.name)
-    let prefix = Self.commonPrefix(names)
+    let prefix = MatrixBlock.commonPrefix(names)
     self.prefix = prefix
     self.matrices = matrices.map(\.matrix)
     directory = BlockDirectory.bytes(
@@ -122,15 +122,6 @@ struct EncodedBlock: Sendable {
         .init(suffix: String($0.name.dropFirst(prefix.count)), layout: $0.matrix.layout)
       },
       codesByteCount: matrices.reduce(0) { $0 + $1.matrix.codesByteCount }
-    )
-  }
-
-  /// The longest string that all `names` begin with and that ends with a dot.
-  private static func commonPrefix(_ names: [String]) -> String {
-    var prefix = names.first ?? ""
-    for name in names { prefix = prefix.commonPrefix(with: name) }
-    return String(
-      prefix[..<(prefix.lastIndex(of: ".").map(prefix.index(after:)) ?? prefix.startIndex)]
     )
   }
 

@@ -98,15 +98,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func peek(_ name: String) throws(InputError) -> TensorView {
-    guard let (shard, entry) = find(name) else {
-      throw InputError(
-        .missing,
-        at: folder.path,
-        expected: "a tensor '\(name)'",
-        found: "none of that name",
-        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
-      )
-    }
+    let (shard, entry) = try find(name)
     let start = shard.header.dataOffset
     return TensorView(
       name: name,
@@ -134,16 +126,37 @@ public final class Checkpoint: Sendable {
     return tensor
   }
 
+  /// Where the elements of the tensor `name` are: the path of its file, and their bytes there.
+  ///
+  /// - Throws: `InputError` if there is none.
+  public func location(of name: String) throws(InputError) -> (path: String, range: Range<Int>) {
+    let (shard, entry) = try find(name)
+    let start = shard.header.dataOffset
+    return (
+      shard.file.path, start + entry.range.lowerBound..<start + entry.range.upperBound
+    )
+  }
+
   /// How many bytes can be read from the first byte of the tensor `name` to the end of its file.
   public func readableByteCount(from name: String) -> Int {
-    guard let (shard, entry) = find(name) else { return 0 }
+    guard let (shard, entry) = try? find(name) else { return 0 }
     return shard.file.bytes.count - shard.header.dataOffset - entry.range.lowerBound
   }
 
-  private func find(_ name: String) -> (shard: Shard, entry: SafetensorsHeader.Entry)? {
+  private func find(
+    _ name: String
+  ) throws(InputError) -> (shard: Shard, entry: SafetensorsHeader.Entry) {
     guard let shard = shardOfTensor[name].flatMap({ shards[$0] }),
       let entry = shard.header.entries[name]
-    else { return nil }
+    else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: "a tensor '\(name)'",
+        found: "none of that name",
+        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
+      )
+    }
     return (shard, entry)
   }
 }

@@ -163,8 +163,12 @@ private final class Core: Sendable {
   /// Gets hold of `expert`, reading it if nobody does.
   func obtain(_ expert: Int) throws(InputError) -> FeedForward {
     while true {
-      switch try slots.wait(for: { (slots) throws(InputError) in try slots.supply(expert) }) {
-      case .expert(let network): return network
+      let supply = try slots.wait { (slots) throws(InputError) in try slots.supply(expert) }
+      switch supply {
+      case .expert(let network):
+        // One expert less is ahead.
+        change { _ in }
+        return network
       case .read(let job): perform(job)
       }
     }

@@ -37,10 +37,15 @@ struct ExpertSlots: Sendable {
     var expected = 0
     /// Whether it was read and not used since.
     var isFresh = false
+    /// Whether it counts in `ahead`.
+    var isAhead = false
     var memory: PageMemory?
     /// Bytes that it takes beside `memory`.
     var extraByteCount = 0
   }
+
+  /// Most experts that are read ahead of those that compute.
+  private static let aheadLimit = 8
 
   private(set) var blocks: [ExpertBlock] = []
   private var contents: [Content] = []
@@ -54,6 +59,9 @@ struct ExpertSlots: Sendable {
   private var spares: [PageMemory] = []
   /// Bytes that experts may take, and those that they and `spares` do take.
   private var (capacity, used) = (0, 0)
+  /// Experts read ahead, or being so, that are expected still; and how many there may be. More would only
+  /// take the room of experts that are used before they are.
+  private var (ahead, aheadLimit) = (0, 0)
   /// Readers that found no room for the first of the queue.
   private var stalledReaders = 0
   private(set) var statistics = ExpertCache.Statistics()
@@ -74,6 +82,8 @@ struct ExpertSlots: Sendable {
   /// Sets how many bytes experts may take, that of the largest at least.
   mutating func open(capacity: Int) {
     self.capacity = capacity
+    let slots = capacity / max(1, blocks.reduce(0) { max($0, $1.memoryByteCount) })
+    aheadLimit = min(Self.aheadLimit, max(1, slots / 16))
     statistics.capacity = capacity
   }
 
@@ -103,7 +113,15 @@ struct ExpertSlots: Sendable {
   /// Takes back that `experts` are needed. Of some of them that may be known already: what is expected is
   /// no more than likely.
   mutating func dismiss(_ experts: [Int]) {
-    for expert in experts { slots[expert].expected = max(0, slots[expert].expected - 1) }
+    for expert in experts {
+      slots[expert].expected = max(0, slots[expert].expected - 1)
+      if slots[expert].expected == 0 { isAhead(expert, false) }
+    }
+  }
+
+  private mutating func isAhead(_ expert: Int, _ isAhead: Bool) {
+    if slots[expert].isAhead != isAhead { ahead += isAhead ? 1 : -1 }
+    slots[expert].isAhead = isAhead
   }
 
   /// What there is for a thread that needs `expert` now and holds no other; `nil` if it must wait.
@@ -143,12 +161,15 @@ struct ExpertSlots: Sendable {
         continue
       }
       do throws(InputError) {
-        guard let memory = try room(for: expert, sparingExpected: true) else {
+        guard ahead < aheadLimit,
+          let memory = try room(for: expert, sparingExpected: true)
+        else {
           stalledReaders += 1
           return nil
         }
         queue.removeFirst()
         contents[expert] = .loading
+        isAhead(expert, true)
         return Job(expert: expert, block: blocks[expert], memory: memory)
       } catch {
         contents[expert] = .failed(error)
@@ -181,6 +202,7 @@ struct ExpertSlots: Sendable {
       present.append(job.expert)
     case .failure(let error):
       contents[job.expert] = .failed(error)
+      isAhead(job.expert, false)
       spares.append(job.memory)
     }
   }
@@ -225,6 +247,7 @@ struct ExpertSlots: Sendable {
     present.swapAt(last.position, present.count - 1)
     present.removeLast()
     contents[victim] = .absent
+    isAhead(victim, false)
     used -= slots[victim].extraByteCount
     var memory = slots[victim].memory
     slots[victim].memory = nil

@@ -85,7 +85,8 @@ def checkpoint(out, source, experts=16):
         tensors.append((f"{name}.weight", "BF16", list(numbers.shape), bfloat16(numbers)))
 
     layer = "model.layers.0"
-    add("model.embed_tokens", random(generator, IDS, SIZE, 1))
+    # So large that what a token is decides more about its experts than what all tokens have in common.
+    add("model.embed_tokens", random(generator, IDS, SIZE, 4))
     add("lm_head", random(generator, IDS, SIZE))
     add("model.norm", np.ones(SIZE))
     for norm, size in [("input_layernorm", SIZE), ("post_attention_layernorm", SIZE)]:

@@ -77,6 +77,10 @@ public final class Checkpoint: Sendable {
   /// Bytes of all the files.
   public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
 
+  /// Gives back the memory of all pages of the files that were touched, headers among them; what is touched
+  /// again is read again.
+  public func dropPages() { for shard in shards.values { shard.file.dropPages() } }
+
   /// The strings under `__metadata__` of the file that holds the tensor `name`.
   public func metadata(ofFileWith name: String) -> [String: String] {
     shardOfTensor[name].flatMap { shards[$0]?.header.metadata } ?? [:]

@@ -108,6 +108,8 @@ public final class ExpertCache: Sendable {
         remedy: memory.threads > expertsPerToken ? "Fewer --threads need less" : ""
       )
     }
+    // Headers and what was read with them are not needed any more.
+    checkpoint.dropPages()
     core.slots.withLock { $0.open(capacity: memory.byteCount - dense) }
   }
 

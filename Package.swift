@@ -150,7 +150,7 @@ let package = Package(
       name: "CompressionTests",
       dependencies: [
         "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
-        "Tensors", "Tokenization", "TestSupport",
+        "Tensors", "Tokenization", "Generation", "TestSupport",
       ]
     ),
     .testTarget(

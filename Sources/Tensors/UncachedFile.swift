@@ -12,7 +12,7 @@ public final class UncachedFile: Sendable {
   public static let alignment = 4096
 
   /// Reads up to `count` bytes from `offset` on, as `pread` does.
-  typealias Read =
+  public typealias Read =
     @Sendable (
       _ descriptor: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int, _ offset: Int
     ) -> Int
@@ -25,13 +25,12 @@ public final class UncachedFile: Sendable {
 
   /// Opens the file at `path`.
   ///
+  /// - Parameter read: reads its bytes; tests let it read too few.
   /// - Throws: `InputError` if it cannot be opened.
-  public convenience init(path: String) throws(InputError) {
-    try self.init(path: path) { pread($0, $1, $2, off_t($3)) }
-  }
-
-  /// Opens the file at `path`, whose bytes `read` reads.
-  init(path: String, read: @escaping Read) throws(InputError) {
+  public init(
+    path: String,
+    read: @escaping Read = { pread($0, $1, $2, off_t($3)) }
+  ) throws(InputError) {
     self.path = path
     self.read = read
     let direct = qmoe_open_uncached(path)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compression
 import Models
 
 /// The option of commands that run a model.
@@ -27,6 +28,7 @@ struct ExpertCacheReport: Encodable {
     case hitRate = "hit_rate"
     case bytesRead = "bytes_read"
     case capacityBytes = "capacity_bytes"
+    case peakMemoryBytes = "peak_memory_bytes"
   }
 
   /// What is told of the cache of `model`; `nil` if it has none.
@@ -43,12 +45,14 @@ struct ExpertCacheReport: Encodable {
     try fields.encode(statistics.reads, forKey: .reads)
     try fields.encode(statistics.bytesRead, forKey: .bytesRead)
     try fields.encode(statistics.capacity, forKey: .capacityBytes)
+    try fields.encode(peakMemory(), forKey: .peakMemoryBytes)
   }
 
   /// One line.
   var summary: String {
     "experts in \(statistics.capacity.asBytes) of memory: \((100 * statistics.hitRate).formatted(1)) % "
       + "of \(statistics.hits + statistics.misses) uses were there; read "
-      + "\(statistics.bytesRead.asBytes) in \(statistics.reads) reads"
+      + "\(statistics.bytesRead.asBytes) in \(statistics.reads) reads; "
+      + "at most \(peakMemory().asBytes) in all"
   }
 }

@@ -55,8 +55,8 @@ public final class UncachedFile: Sendable {
 
   /// The smallest range that holds `range` and can be read.
   public static func aligned(_ range: Range<Int>) -> Range<Int> {
-    range.lowerBound / alignment * alignment
-      ..< (range.upperBound + alignment - 1) / alignment * alignment
+    range.lowerBound / alignment * alignment..<(range.upperBound + alignment - 1) / alignment
+      * alignment
   }
 
   /// Reads the bytes `aligned(range)`, as far as the file has them, to `buffer`.

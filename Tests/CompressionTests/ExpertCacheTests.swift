@@ -41,7 +41,8 @@ import Testing
     let continues = try ModelLoader.load(model).continuesInput
     return (0..<count).map { index in
       continues
-        ? Sample(continuing: ids(3 + 9 * index)) : Sample(inputIDs: ids(3 + 9 * index), labels: ids(7))
+        ? Sample(continuing: ids(3 + 9 * index))
+        : Sample(inputIDs: ids(3 + 9 * index), labels: ids(7))
     }
   }
 
@@ -72,7 +73,9 @@ import Testing
     ["decoder-variants", "switch-variants"].flatMap { family in
       ((try? FileManager.default.contentsOfDirectory(
         atPath: Fixtures.folder.appending(path: family).path
-      )) ?? []).filter { !$0.contains(".") && !$0.hasPrefix("_") }.sorted().map { "\(family)/\($0)" }
+      )) ?? []).filter { !$0.contains(".") && !$0.hasPrefix("_") }.sorted().map {
+        "\(family)/\($0)"
+      }
     }
 
   /// Losses and what is written are the same in the least memory, in a little more and in plenty, with any
@@ -112,7 +115,9 @@ import Testing
   /// is read once.
   @Test func usesAreCounted() throws {
     try compress(Fixtures.qwenMini)
-    let samples = (0..<6).map { index in Sample(continuing: (0..<80).map { ($0 * 37 + index * 11) % 4000 }) }
+    let samples = (0..<6).map { index in
+      Sample(continuing: (0..<80).map { ($0 * 37 + index * 11) % 4000 })
+    }
     var uses: Set<Int> = []
     for (memory, threads) in [(1 << 30, 1), (1 << 30, 3), (try leastMemory(threads: 3), 3)] {
       let model = try load(memory: memory, threads: threads)

@@ -183,9 +183,10 @@ public struct MixtureOfExperts: Sendable {
     order: [Int]?,
     _ routes: Routes,
     _ scratch: inout LayerScratch,
-    _ run: @Sendable (
-      _ expert: Int, _ input: Matrix, _ room: inout FeedForward.Scratch
-    ) throws(InputError) -> Void
+    _ run:
+      @Sendable (
+        _ expert: Int, _ input: Matrix, _ room: inout FeedForward.Scratch
+      ) throws(InputError) -> Void
   ) throws(InputError) {
     let x = scratch.normed
     try scratch.networks.withUnsafeMutableBufferPointer { (networks) throws(InputError) in

@@ -27,6 +27,7 @@ let package = Package(
   targets: [
     // MARK: - C: SIMD kernels and system libraries
     .target(name: "CKernels"),
+    .target(name: "CFiles"),
     .systemLibrary(
       name: "COpenBLAS",
       pkgConfig: "openblas",
@@ -38,7 +39,7 @@ let package = Package(
     // MARK: - Foundations
     .target(name: "Diagnostics"),
     .target(name: "Plots", dependencies: ["Diagnostics"]),
-    .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
+    .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CFiles", "CZlib"]),
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(name: "LinearAlgebra", dependencies: blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
@@ -153,7 +154,7 @@ let package = Package(
       name: "CompressionTests",
       dependencies: [
         "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
-        "Tensors", "Tokenization", "TestSupport",
+        "Tensors", "Tokenization", "Generation", "TestSupport",
       ]
     ),
     .testTarget(

@@ -365,10 +365,10 @@ struct Compressor: Sendable {
     let size = max(Self.leastGroup, Self.groupPerThread * workers.count)
     for first in stride(from: 0, to: all.count, by: size) {
       let group = Array(first..<min(all.count, first + size))
-      var known: [(CompressedExpert, ExpertBlock)?] = []
+      var known: [(CompressedExpert, EncodedBlock)?] = []
       for index in group {
         let key = layer.key(index)
-        var logged: (CompressedExpert, ExpertBlock)?
+        var logged: (CompressedExpert, EncodedBlock)?
         if let log, let expert = log.expert(key) { logged = (expert, try log.block(key)) }
         known.append(logged)
       }

@@ -11,7 +11,7 @@ struct ExpertCompressor: Sendable {
   /// An expert with its matrices compressed: ready to be stored, and to be run.
   struct Result: Sendable {
     var compressed: CompressedExpert
-    var block: ExpertBlock
+    var block: EncodedBlock
     var expert: FeedForward
     /// What the uncompressed expert gives for its calibration tokens in the uncompressed model, where the method
     /// computes that.
@@ -39,7 +39,7 @@ struct ExpertCompressor: Sendable {
     if expert.canReorderNeurons { reorderNeurons(&quantized) }
     var matrices: [(name: String, matrix: EncodedMatrix)] = []
     for part in quantized { matrices.append((part.name, try EncodedMatrix(part.matrix))) }
-    let block = ExpertBlock(matrices)
+    let block = EncodedBlock(matrices)
     return Result(
       compressed: CompressedExpert(
         parts: quantized.map(Self.part),
@@ -58,7 +58,7 @@ struct ExpertCompressor: Sendable {
   func result(
     of expert: FeedForward,
     as compressed: CompressedExpert,
-    _ block: ExpertBlock,
+    _ block: EncodedBlock,
     _ calibration: CalibrationInputs,
     withReference: Bool
   ) throws(InputError) -> Result {

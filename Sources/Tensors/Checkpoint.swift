@@ -77,6 +77,10 @@ public final class Checkpoint: Sendable {
   /// Bytes of all the files.
   public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
 
+  /// Gives back the memory of all pages of the files that were touched, headers among them; what is touched
+  /// again is read again.
+  public func dropPages() { for shard in shards.values { shard.file.dropPages() } }
+
   /// The strings under `__metadata__` of the file that holds the tensor `name`.
   public func metadata(ofFileWith name: String) -> [String: String] {
     shardOfTensor[name].flatMap { shards[$0]?.header.metadata } ?? [:]
@@ -98,15 +102,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func peek(_ name: String) throws(InputError) -> TensorView {
-    guard let (shard, entry) = find(name) else {
-      throw InputError(
-        .missing,
-        at: folder.path,
-        expected: "a tensor '\(name)'",
-        found: "none of that name",
-        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
-      )
-    }
+    let (shard, entry) = try find(name)
     let start = shard.header.dataOffset
     return TensorView(
       name: name,
@@ -134,16 +130,37 @@ public final class Checkpoint: Sendable {
     return tensor
   }
 
+  /// Where the elements of the tensor `name` are: the path of its file, and their bytes there.
+  ///
+  /// - Throws: `InputError` if there is none.
+  public func location(of name: String) throws(InputError) -> (path: String, range: Range<Int>) {
+    let (shard, entry) = try find(name)
+    let start = shard.header.dataOffset
+    return (
+      shard.file.path, start + entry.range.lowerBound..<start + entry.range.upperBound
+    )
+  }
+
   /// How many bytes can be read from the first byte of the tensor `name` to the end of its file.
   public func readableByteCount(from name: String) -> Int {
-    guard let (shard, entry) = find(name) else { return 0 }
+    guard let (shard, entry) = try? find(name) else { return 0 }
     return shard.file.bytes.count - shard.header.dataOffset - entry.range.lowerBound
   }
 
-  private func find(_ name: String) -> (shard: Shard, entry: SafetensorsHeader.Entry)? {
+  private func find(
+    _ name: String
+  ) throws(InputError) -> (shard: Shard, entry: SafetensorsHeader.Entry) {
     guard let shard = shardOfTensor[name].flatMap({ shards[$0] }),
       let entry = shard.header.entries[name]
-    else { return nil }
+    else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: "a tensor '\(name)'",
+        found: "none of that name",
+        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
+      )
+    }
     return (shard, entry)
   }
 }

@@ -62,6 +62,13 @@ public final class MappedFile: Sendable {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
+  /// Gives back the memory of the pages that were touched; what is touched again is read again.
+  func dropPages() {
+    guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }
+    // A hint: should the system refuse it, the pages stay.
+    _ = madvise(base, byteCount, Int32(MADV_DONTNEED))
+  }
+
   /// A copy of all bytes, for small files.
   public var data: Data { Data(bytes.buffer) }
 

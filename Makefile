@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test test-arm64 lint format bench bench-peers bench-timer sanitize clean
+.PHONY: help setup build demo test test-arm64 lint format bench bench-peers bench-timer bench-memory sanitize clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -39,6 +39,9 @@ bench-peers: build ## Measure other projects' kernels beside ours
 
 bench-timer: build ## Check the benchmark with another clock (hyperfine)
 	@Scripts/bench-timer
+
+bench-memory: build ## Measure a compressed model, MODEL, that has less memory than it is large
+	@Scripts/bench-memory "$(MODEL)"
 
 # Undefined behaviour of the C kernels traps, so that no runtime library is needed. What the system's
 # libraries keep until the end is no leak.

@@ -2,6 +2,13 @@ import Foundation
 
 /// Largest resident memory of this process so far, in bytes.
 public func peakMemory() -> Int {
+  // On Linux `getrusage` counts the program too that this one was started from (proc(5), `VmHWM`).
+  if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+    let size = line.split(whereSeparator: \.isWhitespace).lazy.compactMap({ Int($0) }).first
+  {
+    return size * 1024
+  }
   var usage = rusage()
   #if canImport(Glibc)
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

@@ -131,6 +131,19 @@ import Testing
     #expect(uses.count == 1)
   }
 
+  /// Passes that need nearly all experts of one layer after another find some of them in memory, as they
+  /// would not if those went that were used longest ago.
+  @Test func someStayWhereAllAreNeeded() throws {
+    try compress(Fixtures.qwenMini)
+    let samples = (0..<12).map { index in
+      Sample(continuing: (0..<80).map { ($0 * 37 + index * 11) % 4000 })
+    }
+    let (least, slot) = (try leastMemory(), 20_480)
+    let model = try load(memory: least + 30 * slot)
+    _ = try Evaluation.run(model, on: samples, workers: Workers(count: 1)) { _ in }
+    #expect(try #require(model.expertCache).statistics.hitRate > 0.2)
+  }
+
   @Test func whatIsNotCompressedIsRefused() {
     #expect {
       try ModelLoader.load(

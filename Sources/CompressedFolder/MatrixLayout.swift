@@ -58,7 +58,8 @@ public struct MatrixLayout: Sendable, Equatable {
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
-      + (isReordered ? " ordered" : "") + (hasWideLevels ? " exact" : "") + (bias == nil ? "" : " bias")
+      + (isReordered ? " ordered" : "") + (hasWideLevels ? " exact" : "")
+      + (bias == nil ? "" : " bias")
       + (outliers == 0 ? "" : " outliers=\(outliers)")
   }
 }

@@ -44,9 +44,12 @@ struct ReferenceCheckpoint: Sendable {
       (0..<experts).flatMap { Self.matrices(layer, expert: $0) }
     }
     let known = Set(names)
-    guard let odd = names.first(where: { sizes[$0] == nil }) ?? sizes.keys.sorted().first(where: {
-      !known.contains($0)
-    }) else { return }
+    guard
+      let odd = names.first(where: { sizes[$0] == nil })
+        ?? sizes.keys.sorted().first(where: {
+          !known.contains($0)
+        })
+    else { return }
     throw InputError(
       known.contains(odd) ? .missing : .invalidValue,
       at: path,

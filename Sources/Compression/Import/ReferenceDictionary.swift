@@ -4,11 +4,11 @@
 /// A sequence's number is its place among all, from the most probable on; which of two of the same probability comes
 /// first is decided by the rounding of double precision, and where that is the same by the symbols, as in the
 /// authors' implementation.
-struct ReferenceDictionary: Sendable {
+package struct ReferenceDictionary: Sendable {
   /// Number of sequences.
-  static let count = 1 << 16
+  package static let count = 1 << 16
   /// Pairs of the longest sequence.
-  static let pairLimit = 14
+  package static let pairLimit = 14
   /// The three symbols' probabilities.
   private static let probabilities = [0.885, (1 - 0.885) / 2, (1 - 0.885) / 2]
   private static let bitsOfPair: UInt64 = 4
@@ -18,7 +18,7 @@ struct ReferenceDictionary: Sendable {
   private let sequences: [UInt64]
 
   /// The one dictionary.
-  static let shared = ReferenceDictionary()
+  package static let shared = ReferenceDictionary()
 
   private init() {
     let pairs = Self.probabilities.flatMap { first in Self.probabilities.map { first * $0 } }
@@ -63,7 +63,8 @@ struct ReferenceDictionary: Sendable {
   ///
   /// - Parameter capacity: how many symbols have room.
   /// - Returns: how many symbols the sequence has; those beyond `capacity` are not written.
-  func decode(_ number: UInt16, into out: UnsafeMutablePointer<UInt8>, capacity: Int) -> Int {
+  package func decode(_ number: UInt16, into out: UnsafeMutablePointer<UInt8>, capacity: Int) -> Int
+  {
     var rest = sequences[Int(number)] << 8
     var count = 0
     while rest > 0 {

@@ -23,7 +23,8 @@ struct ReferenceMatrix: Sendable {
     columns: Int,
     wordCount: Int
   ) throws(InputError) {
-    func part(_ suffix: String, _ type: ElementType, _ count: Int) throws(InputError) -> TensorView {
+    func part(_ suffix: String, _ type: ElementType, _ count: Int) throws(InputError) -> TensorView
+    {
       let full = "\(name).\(suffix)"
       guard let tensor = file.tensors[full]?.view(full, in: file.file) else {
         throw InputError(

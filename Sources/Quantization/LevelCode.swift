@@ -14,7 +14,7 @@ public struct LevelCode: Sendable, Equatable {
   public let isWide: Bool
 
   /// Magnitudes as bfloat16 has them, in two bytes.
-  public static let bfloat16 = LevelCode()
+  public static let bfloat16 = LevelCode(first: 0, step: bfloat16Step, isWide: true)
   /// From one number of bfloat16 to the next.
   private static let bfloat16Step: UInt32 = 1 << 16
 
@@ -35,7 +35,9 @@ public struct LevelCode: Sendable, Equatable {
     isWide = false
   }
 
-  private init() { (first, step, isWide) = (0, Self.bfloat16Step, true) }
+  private init(first: UInt32, step: UInt32, isWide: Bool) {
+    (self.first, self.step, self.isWide) = (first, step, isWide)
+  }
 
   /// A code that has each of `magnitudes`, which are finite numbers of bfloat16, exactly: of one byte if that is
   /// enough. Zeros do not count.
@@ -49,8 +51,17 @@ public struct LevelCode: Sendable, Equatable {
       self.init(covering: [])
       return
     }
-    let fits = (high - low) / Self.bfloat16Step <= Self.largestCode
-    self = (fits ? LevelCode(first: low, step: Self.bfloat16Step) : nil) ?? .bfloat16
+    guard (high - low) / Self.bfloat16Step <= Self.largestCode else {
+      self = .bfloat16
+      return
+    }
+    // Low enough for the largest code to be finite.
+    let limit = Self.bfloat16.magnitude(Self.bfloat16.largestCode).bitPattern
+    self.init(
+      first: min(low, limit - Self.largestCode * Self.bfloat16Step),
+      step: Self.bfloat16Step,
+      isWide: false
+    )
   }
 
   /// The finest code that reaches from the smallest to the largest of `magnitudes`; zeros, and what

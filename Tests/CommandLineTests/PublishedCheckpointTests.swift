@@ -31,6 +31,8 @@ import Testing
       let same = try Program.shell("diff -r \(models[0].path("out")) \(models[1].path("out"))")
       #expect(same.status == 0, "\(same.output)")
       #expect(try Program.run("verify", models[1].path("out")).status == 0)
+      // Folders are removed with their models.
+      withExtendedLifetime(models) {}
     }
   }
 

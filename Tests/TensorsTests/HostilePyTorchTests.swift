@@ -145,7 +145,7 @@ import Testing
   @Test func whatMakesNoSenseIsRefused() throws {
     let texts = [
       "", ".", "N", "Nq", "(", "t", "u", "s", "R", "b", "Q", "h\u{1}", "}u", "}(", "}(Nu", "}NNss",
-      "NN", ")", "))R", "}}b", "N}b", "ctorch\nFloatStorage\n)R", "ccollections\nOrderedDict\n",
+      "NN", ")", "))R", "N}b", "ctorch\nFloatStorage\n)R", "ccollections\nOrderedDict\n",
       "ccollections\nOrderedDict\n(NtR", "(N)t", "c", "ctorch", "(}(NNt", "}(}u", "}q\u{1}h\u{1}",
     ]
     for text in texts {

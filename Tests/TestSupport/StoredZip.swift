@@ -54,7 +54,7 @@ public struct StoredZip {
       let name = Array(entry.name.utf8)
       directory += number(0x0201_4b50, 4) + number(45, 2) + number(45, 2) + common
       directory += number(isZip64 ? 0xffff_ffff : size, 4) + number(isZip64 ? 0xffff_ffff : size, 4)
-      directory += number(name.count, 2) + number(isZip64 ? 32 : 0, 2) + number(0, 10)
+      directory += number(name.count, 2) + number(isZip64 ? 32 : 0, 2) + number(0, 8) + number(0, 2)
       directory += number(isZip64 ? 0xffff_ffff : offset, 4) + name
       if isZip64 {
         // Another extra field comes first.
@@ -128,7 +128,7 @@ public enum Pickle {
   ) -> [UInt8] {
     var step = 1
     let ownStrides = shape.reversed().map { size in
-      defer { step *= size }
+      defer { step &*= size }
       return step
     }
     let arguments = [

@@ -95,6 +95,8 @@ import Testing
     #expect(try (eval.json()["loss"] as? Double ?? .nan).isFinite)
     let text = try Program.run("import", compressed, model.path("other"))
     #expect(text.status == 0 && text.output.contains("21312 expert weights"))
+    // The folder is removed with the model.
+    withExtendedLifetime(model) {}
   }
 
   @Test func whatCannotBeImportedIsNamed() throws {

@@ -13,15 +13,15 @@ package struct ReferenceDictionary: Sendable {
   private static let probabilities = [0.885, (1 - 0.885) / 2, (1 - 0.885) / 2]
   private static let bitsOfPair: UInt64 = 4
 
-  /// The sequences by number: a pair `3 a + b` is stored as `3 a + b + 1` in four bits, the first in the highest of 56;
-  /// zeros follow the last. In this form numbers are in the order of the sequences.
+  /// The sequences by number: a pair of symbols, `first + 3 second`, is stored as that and 1 in four bits, the first pair
+  /// in the highest of 56; zeros follow the last. In this form numbers are in the order of the sequences.
   private let sequences: [UInt64]
 
   /// The one dictionary.
   package static let shared = ReferenceDictionary()
 
   private init() {
-    let pairs = Self.probabilities.flatMap { first in Self.probabilities.map { first * $0 } }
+    let pairs = Self.probabilities.flatMap { second in Self.probabilities.map { second * $0 } }
     // All sequences above a threshold come before all below: lower it until there are enough.
     var threshold = 1.0
     var found: [(probability: Double, sequence: UInt64)] = []
@@ -59,7 +59,7 @@ package struct ReferenceDictionary: Sendable {
     }
   }
 
-  /// Writes the symbols of sequence `number`, the second of each pair being its quotient by 3, to `out`.
+  /// Writes the symbols of sequence `number` to `out`.
   ///
   /// - Parameter capacity: how many symbols have room.
   /// - Returns: how many symbols the sequence has; those beyond `capacity` are not written.

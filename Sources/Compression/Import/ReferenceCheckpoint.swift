@@ -40,23 +40,32 @@ struct ReferenceCheckpoint: Sendable {
         remedy: "The reference implementation knows no others"
       )
     }
-    let names = layers.flatMap { layer in
-      (0..<experts).flatMap { Self.matrices(layer, expert: $0) }
+    try checkNames(path)
+  }
+
+  /// Checks that the sizes are those of the matrices that the configuration tells, and of no others.
+  private func checkNames(_ path: String) throws(InputError) {
+    func misfit(_ kind: InputError.Kind, _ found: String) -> InputError {
+      InputError(
+        kind,
+        at: path,
+        expected: "the \(layers.count) sparse layers of \(experts) experts that config.json tells",
+        found: found,
+        remedy: "The checkpoint belongs to another config.json"
+      )
     }
-    let known = Set(names)
-    guard
-      let odd = names.first(where: { sizes[$0] == nil })
-        ?? sizes.keys.sorted().first(where: {
-          !known.contains($0)
-        })
-    else { return }
-    throw InputError(
-      known.contains(odd) ? .missing : .invalidValue,
-      at: path,
-      expected: "the \(layers.count) sparse layers of \(experts) experts that config.json tells",
-      found: known.contains(odd) ? "no '\(odd)'" : "'\(odd)' as well",
-      remedy: "The checkpoint belongs to another config.json"
-    )
+    var known: Set<String> = []
+    for layer in layers {
+      for expert in 0..<experts {
+        for name in Self.matrices(layer, expert: expert) {
+          guard sizes[name] != nil else { throw misfit(.missing, "no '\(name)'") }
+          known.insert(name)
+        }
+      }
+    }
+    if let other = sizes.keys.filter({ !known.contains($0) }).min() {
+      throw misfit(.invalidValue, "'\(other)' as well")
+    }
   }
 
   /// Names of an expert's two matrices.

@@ -50,6 +50,16 @@ struct ReferenceMatrix: Sendable {
     words = try part("w_comp", .i16, wordCount)
     offsets = try part("row_off", .i32, rows + 1)
     levels = try part("ter_minmax", .bf16, 2 * rows)
+    // So that no more memory is asked for than the file bears out.
+    guard rows * columns <= wordCount * 2 * ReferenceDictionary.pairLimit else {
+      throw InputError(
+        .invalidValue,
+        at: words.place,
+        expected: "words for \(rows) × \(columns) weights",
+        found: "\(wordCount), of at most \(2 * ReferenceDictionary.pairLimit) weights each",
+        remedy: "The tensor does not fit config.json"
+      )
+    }
   }
 
   /// The weights: of each row those of symbol 0 are 0, of 1 its least, of 2 its greatest weight.

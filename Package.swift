@@ -27,6 +27,7 @@ let package = Package(
   targets: [
     // MARK: - C: SIMD kernels and system libraries
     .target(name: "CKernels"),
+    .target(name: "CFiles"),
     .systemLibrary(
       name: "COpenBLAS",
       pkgConfig: "openblas",
@@ -38,7 +39,7 @@ let package = Package(
     // MARK: - Foundations
     .target(name: "Diagnostics"),
     .target(name: "Plots", dependencies: ["Diagnostics"]),
-    .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CZlib"]),
+    .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CFiles", "CZlib"]),
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
     .target(name: "LinearAlgebra", dependencies: blas),
     .target(name: "Tokenization", dependencies: ["Diagnostics"], exclude: ["README.md"]),
@@ -96,6 +97,10 @@ let package = Package(
       ]
     ),
     .target(
+      name: "Synthesis",
+      dependencies: ["Diagnostics", "Tensors", "CompressedFolder", "Compression"]
+    ),
+    .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
@@ -106,7 +111,7 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
         "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
-        "KernelBenchmark", "Sweeps", "EmbeddedModel", "ChatTemplates", "CEdit",
+        "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -149,7 +154,7 @@ let package = Package(
       name: "CompressionTests",
       dependencies: [
         "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
-        "Tensors", "Tokenization", "TestSupport",
+        "Tensors", "Tokenization", "Generation", "TestSupport",
       ]
     ),
     .testTarget(

@@ -85,13 +85,13 @@ public struct EncodedMatrix: Sendable {
 
   /// The tensor that holds the matrix `name` alone: its name and bytes.
   public func tensor(for name: String) -> (name: String, bytes: [UInt8]) {
-    let block = ExpertBlock([(name, self)])
+    let block = EncodedBlock([(name, self)])
     return (block.summary.name, block.bytes)
   }
 
   /// The matrix in memory, to be multiplied with.
   public func matrix(place: String) throws(InputError) -> CompressedMatrix {
-    try ExpertBlock([("weight", self)]).matrices(place: place)[0]
+    try EncodedBlock([("weight", self)]).matrices(place: place)[0]
   }
 }
 

@@ -2,11 +2,13 @@ import Diagnostics
 import Tensors
 import TernaryCode
 
-/// Writes the experts of one layer to a shard, each expert in one stretch that begins at a page, or if
-/// experts are small at a cache line.
+/// Writes the experts of one layer to a shard, each expert in one stretch, which is one read. It begins at a
+/// page of whatever size the system has, or if experts are smaller at a small page or a cache line.
 public struct ExpertShardWriter {
-  private static let pageSize = 4096
   private static let cacheLineSize = 64
+  /// Sizes of pages, with the bytes of codes of an expert from which on each is taken: half a page is lost
+  /// before each expert on average, at most 3 % of it, or 0.8 % of large pages.
+  private static let pages = [(size: 16384, codes: 1 << 20), (size: 4096, codes: 1 << 16)]
 
   /// Bytes of a shard by what they are for.
   public struct Sizes: Codable, Sendable, Equatable {
@@ -62,22 +64,19 @@ public struct ExpertShardWriter {
     public var tensorNames: [String]
   }
 
-  private let blocks: [ExpertBlock.Summary]
-  private let isPaged: Bool
+  private let blocks: [EncodedBlock.Summary]
+  /// Where an expert may begin: a multiple of this many bytes.
+  private let alignment: Int
   private let metadata = [
     "format": "pt", "qmoe_format_version": "\(QuantizationConfig.currentVersion)",
   ]
 
   /// A writer of `blocks`, one for each expert.
-  public init(_ blocks: [ExpertBlock.Summary]) {
+  public init(_ blocks: [EncodedBlock.Summary]) {
     self.blocks = blocks
-    // Half a page on average is lost before each expert: at most 3 % of it.
-    let codes = blocks.reduce(0) { $0 + $1.sizes.codes }
-    isPaged = codes >= 16 * Self.pageSize * blocks.count
+    let codes = blocks.reduce(0) { $0 + $1.sizes.codes } / max(1, blocks.count)
+    alignment = Self.pages.first { codes >= $0.codes }?.size ?? Self.cacheLineSize
   }
-
-  /// Where an expert may begin: a multiple of this many bytes.
-  private var alignment: Int { isPaged ? Self.pageSize : Self.cacheLineSize }
 
   /// Bytes of zeros behind block `index`: up to where the next one may begin, or of the last as many as
   /// kernels may read. The last of small ones goes without; readers copy it.
@@ -86,7 +85,7 @@ public struct ExpertShardWriter {
     guard index == blocks.count - 1 else {
       return (alignment - block.byteCount % alignment) % alignment
     }
-    return isPaged ? max(0, TernaryMatrix.slack - block.tablesByteCount) : 0
+    return alignment > Self.cacheLineSize ? max(0, TernaryMatrix.slack - block.tablesByteCount) : 0
   }
 
   private var tensors: [(name: String, type: ElementType, shape: [Int])] {

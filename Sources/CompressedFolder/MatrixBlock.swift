@@ -4,7 +4,7 @@ import Tensors
 import TernaryCode
 
 /// The matrices that one tensor holds: a directory, the codes of all of them, then their tables.
-struct MatrixBlock: Sendable {
+public struct MatrixBlock: Sendable {
   /// What the name of such a tensor ends with.
   private static let tensorSuffix = "packed"
 
@@ -21,6 +21,23 @@ struct MatrixBlock: Sendable {
   /// The name of the tensor for matrices whose names begin with `prefix`, which is empty or ends with a dot.
   static func tensorName(prefix: String) -> String { prefix + tensorSuffix }
 
+  /// The name of the tensor that holds the matrices `names`, and no others.
+  public static func tensorName(of names: [String]) -> String {
+    tensorName(prefix: commonPrefix(names))
+  }
+
+  /// The longest string that all `names` begin with and that ends with a dot.
+  static func commonPrefix(_ names: [String]) -> String {
+    var prefix = names.first ?? ""
+    for name in names { prefix = prefix.commonPrefix(with: name) }
+    return String(
+      prefix[..<(prefix.lastIndex(of: ".").map(prefix.index(after:)) ?? prefix.startIndex)]
+    )
+  }
+
+  /// Bytes behind a block that kernels may read.
+  public static let slack = TernaryMatrix.slack
+
   let directory: BlockDirectory
   /// What the names of all its matrices begin with.
   let prefix: String
@@ -32,7 +49,7 @@ struct MatrixBlock: Sendable {
   ///
   /// - Parameter readableByteCount: how many bytes can be read from its first byte on.
   /// - Throws: `InputError` if its directory makes no sense.
-  init(_ tensor: TensorView, readableByteCount: Int) throws(InputError) {
+  public init(_ tensor: TensorView, readableByteCount: Int) throws(InputError) {
     prefix = String(tensor.name.dropLast(Self.tensorSuffix.count))
     bytes = tensor.bytes
     self.readableByteCount = readableByteCount
@@ -41,7 +58,7 @@ struct MatrixBlock: Sendable {
   }
 
   /// A block in memory with room behind it that kernels may read.
-  init(copying block: ExpertBlock, place: String) throws(InputError) {
+  init(copying block: EncodedBlock, place: String) throws(InputError) {
     prefix = String(block.summary.name.dropLast(Self.tensorSuffix.count))
     bytes = ByteView(copying: block.bytes, padding: TernaryMatrix.slack)
     readableByteCount = bytes.count + TernaryMatrix.slack
@@ -54,6 +71,48 @@ struct MatrixBlock: Sendable {
 
   /// Full name of matrix `index`.
   func name(at index: Int) -> String { prefix + directory.entries[index].suffix }
+
+  /// Bytes that its matrices take beside those of the block, once they are open.
+  public var derivedByteCount: Int {
+    directory.entries.reduce(0) { $0 + $1.layout.derivedByteCount }
+  }
+
+  /// Opens the matrix `name`, which must have `rows × columns` weights.
+  ///
+  /// - Throws: `InputError` if it is missing, of another size, or a part of it makes no sense.
+  public func matrix(
+    _ name: String,
+    rows: Int,
+    columns: Int
+  ) throws(InputError) -> CompressedMatrix {
+    for index in directory.entries.indices where self.name(at: index) == name {
+      return try matrix(at: index, rows: rows, columns: columns)
+    }
+    throw InputError(
+      .missing,
+      at: place,
+      expected: "a compressed matrix '\(name)'",
+      found: "none of that name",
+      remedy: "The checkpoint is incomplete or its config.json tells another architecture"
+    )
+  }
+
+  /// Opens matrix `index`, which must have `rows × columns` weights.
+  ///
+  /// - Throws: `InputError` if it is of another size, or a part of it makes no sense.
+  func matrix(at index: Int, rows: Int, columns: Int) throws(InputError) -> CompressedMatrix {
+    let layout = directory.entries[index].layout
+    guard layout.rows == rows, layout.columns == columns else {
+      throw InputError(
+        .invalidValue,
+        at: "matrix '\(name(at: index))'",
+        expected: "\(rows) × \(columns) weights",
+        found: "\(layout.rows) × \(layout.columns)",
+        remedy: "The matrix does not fit the model's config.json"
+      )
+    }
+    return try matrix(at: index)
+  }
 
   /// Opens matrix `index`.
   ///

@@ -117,6 +117,18 @@ extension MatrixLayout {
   }
 }
 
+// MARK: - In memory
+
+extension MatrixLayout {
+  /// Bytes of what is made of the tables when a matrix is opened: offsets of tiles, pairs of symmetric
+  /// levels, biases.
+  var derivedByteCount: Int {
+    var count = planes * (tiles + 1) * MemoryLayout<UInt32>.size
+    if case .ternary = code, isSymmetric { count += 2 * levelsByteCount }
+    return count + biasByteCount * MemoryLayout<Float>.size
+  }
+}
+
 // MARK: - The directory's entry
 
 extension MatrixLayout {

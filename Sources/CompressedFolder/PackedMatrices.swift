@@ -13,13 +13,14 @@ public struct PackedMatrices: Sendable {
     var entry: Int
   }
 
-  /// Reads the directories of all blocks of `checkpoint`.
+  /// Reads the directories of all blocks of `checkpoint`, or of all but those of single experts.
   ///
   /// - Throws: `InputError` if one makes no sense, or a matrix is there twice.
-  public init(_ checkpoint: Checkpoint) throws(InputError) {
+  public init(_ checkpoint: Checkpoint, withoutExperts: Bool = false) throws(InputError) {
     var blocks: [MatrixBlock] = []
     var places: [String: Place] = [:]
     for name in checkpoint.names where MatrixBlock.isBlock(name) {
+      if withoutExperts && ExpertName(ofTensor: name) != nil { continue }
       let tensor = try checkpoint.peek(name)
       guard MatrixBlock.isBlock(tensor) else { continue }
       let readable = checkpoint.readableByteCount(from: name)
@@ -65,18 +66,8 @@ public struct PackedMatrices: Sendable {
       )
     }
     let block = blocks[place.block]
-    let layout = block.directory.entries[place.entry].layout
-    guard layout.rows == rows, layout.columns == columns else {
-      throw InputError(
-        .invalidValue,
-        at: "matrix '\(name)'",
-        expected: "\(rows) × \(columns) weights",
-        found: "\(layout.rows) × \(layout.columns)",
-        remedy: "The matrix does not fit the model's config.json"
-      )
-    }
     // Counts as read.
     _ = try checkpoint.tensor(block.tensorName)
-    return try block.matrix(at: place.entry)
+    return try block.matrix(at: place.entry, rows: rows, columns: columns)
   }
 }

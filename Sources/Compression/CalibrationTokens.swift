@@ -59,6 +59,9 @@ struct CalibrationTokens: Sendable {
     weightSums = sums
   }
 
+  /// The most tokens that an expert of this layer is calibrated on.
+  var mostTokens: Int { min(cap, routes.choices.reduce(0) { max($0, $1.count) }) }
+
   /// What expert `index` is calibrated on; the shared one comes after all others.
   func inputs(ofExpert index: Int) -> CalibrationInputs {
     guard index < routes.choices.count else { return sharedInputs }

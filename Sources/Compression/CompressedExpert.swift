@@ -16,7 +16,7 @@ struct CompressedExpert: Codable, Sendable {
   var parts: [Part]
   /// Calibration tokens.
   var tokens: Int
-  var block: ExpertBlock.Summary
+  var block: EncodedBlock.Summary
 }
 
 /// A sparse layer whose experts are compressed, ready to be stored.

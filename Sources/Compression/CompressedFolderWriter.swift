@@ -9,13 +9,16 @@ import Tensors
 final class CompressedFolderWriter {
   private let output: OutputFolder
   private let shardCount: Int
+  private let memory: Int
   private var index = FolderIndex()
   private var expertSizes = ExpertShardWriter.Sizes()
   private var denseByteCount = 0
 
   /// A writer of one shard for the dense part and `expertShards` for the experts.
-  init(_ output: OutputFolder, expertShards: Int) {
-    self.output = output
+  ///
+  /// - Parameter memory: bytes that it may use.
+  init(_ output: OutputFolder, expertShards: Int, memory: Int) {
+    (self.output, self.memory) = (output, memory)
     shardCount = expertShards + 1
   }
 
@@ -68,6 +71,7 @@ final class CompressedFolderWriter {
           shape: tensor.shape,
           tensor.bytes.buffer
         )
+        MappedFile.releasePages(beyond: memory / 4)
       }
       return try writer.finish(metadata: metadata)
     }

@@ -18,20 +18,26 @@ public struct CompressionJob: Sendable {
   public var options: CompressionOptions
   /// Threads.
   public var workers: Workers
+  /// Memory that it may use, in bytes, beside a constant.
+  public var memory: Int
 
   /// A job that has not begun.
+  ///
+  /// - Parameter memory: half of what is available if `nil`.
   public init(
     model: URL,
     source: any LanguageModel,
     output: OutputFolder,
     options: CompressionOptions,
-    workers: Workers
+    workers: Workers,
+    memory: Int? = nil
   ) {
     self.model = model
     self.source = source
     self.output = output
     self.options = options
     self.workers = workers
+    self.memory = memory ?? availableMemory() / 2
   }
 
   /// Does it.
@@ -51,17 +57,21 @@ public struct CompressionJob: Sendable {
     for name in checkpoint.names where !name.contains(".experts.") {
       // Experts are checked as they are compressed.
       try checkpoint.tensor(name).requireFinite()
+      MappedFile.releasePages(beyond: memory / 4)
     }
+    let record = try RunRecord(model: model, options: options, samples: samples)
+    try recordOrCompare(record)
     do throws(InputError) {
-      return try run(checkpoint, samples, isSentinel, progress, start: start)
-    } catch  where error.kind == .system {
+      return try run(checkpoint, record, samples, isSentinel, progress, start: start)
+    } catch {
+      guard error.kind == .system else {
+        output.remove()
+        throw error
+      }
       var error = error
       if output.discard() == .work {
         error.remedy += (error.remedy.isEmpty ? "" : ". ") + Self.howToGoOn
       }
-      throw error
-    } catch {
-      output.remove()
       throw error
     }
   }
@@ -98,14 +108,10 @@ public struct CompressionJob: Sendable {
     return checkpoint
   }
 
-  private func run(
-    _ checkpoint: Checkpoint,
-    _ samples: [Sample],
-    _ isSentinel: @escaping @Sendable (Int) -> Bool,
-    _ progress: @escaping ProgressReport.Handler,
-    start: ContinuousClock.Instant
-  ) throws(InputError) -> CompressionReport {
-    let record = try RunRecord(model: model, options: options, samples: samples)
+  /// Keeps `record` in the output, or checks that what is there was begun with the same.
+  ///
+  /// - Throws: `InputError` naming a difference; the output stays as it is.
+  private func recordOrCompare(_ record: RunRecord) throws(InputError) {
     if let earlier = try output.workFile(OutputFolder.runName).flatMap({
       try? JSONDecoder().decode(RunRecord.self, from: $0)
     }) {
@@ -113,17 +119,29 @@ public struct CompressionJob: Sendable {
     } else {
       try output.writeWorkFile(OutputFolder.runName, record)
     }
+  }
+
+  private func run(
+    _ checkpoint: Checkpoint,
+    _ record: RunRecord,
+    _ samples: [Sample],
+    _ isSentinel: @escaping @Sendable (Int) -> Bool,
+    _ progress: @escaping ProgressReport.Handler,
+    start: ContinuousClock.Instant
+  ) throws(InputError) -> CompressionReport {
     let log = try output.expertLog()
-    let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count)
+    let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count, memory: memory)
     var report = CompressionReport()
     var tally = Tally()
-    let compressed = try writeDense(checkpoint, samples, writer, &report, progress)
+    let space = try output.scratchSpace(memory: memory)
+    let compressed = try writeDense(checkpoint, samples, writer, space, &report, progress)
     let compressor = { progress in
       Compressor(
         compressed,
         original: options.denseBits == nil ? nil : source,
         options: options,
         workers: workers,
+        space: space,
         progress: progress
       )
     }
@@ -177,6 +195,7 @@ extension CompressionJob {
     _ checkpoint: Checkpoint,
     _ samples: [Sample],
     _ writer: CompressedFolderWriter,
+    _ space: ScratchSpace,
     _ report: inout CompressionReport,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
@@ -194,6 +213,7 @@ extension CompressionJob {
       bits: bits,
       isWanted: { checkpoint.contains($0) && !replaced.contains($0) },
       workers: workers,
+      space: space,
       progress: progress
     ).run(samples) { (result) throws(InputError) in
       names.formUnion([result.name, WeightSource.scales(of: result.name)])
@@ -327,16 +347,4 @@ private struct Tally {
     report.expertBytes = sizes
     report.expertBitsPerWeight = Double(sizes.total) * 8 / Double(weights)
   }
-}
-
-/// Largest resident memory of this process so far, in bytes.
-public func peakMemory() -> Int {
-  var usage = rusage()
-  #if canImport(Glibc)
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return Int(usage.ru_maxrss) * 1024
-  #else
-    getrusage(RUSAGE_SELF, &usage)
-    return Int(usage.ru_maxrss)
-  #endif
 }

@@ -15,6 +15,7 @@ struct Compressor: Sendable {
   private let original: (any LanguageModel)?
   private let options: CompressionOptions
   private let workers: Workers
+  private let space: ScratchSpace
   private let progress: ProgressReport.Handler
 
   /// A compressor of the experts of `model`.
@@ -25,12 +26,14 @@ struct Compressor: Sendable {
     original: (any LanguageModel)? = nil,
     options: CompressionOptions,
     workers: Workers,
+    space: ScratchSpace,
     progress: @escaping ProgressReport.Handler
   ) {
     self.model = model
     self.original = original
     self.options = options
     self.workers = workers
+    self.space = space
     self.progress = progress
   }
 
@@ -71,9 +74,7 @@ struct Compressor: Sendable {
         store
       )
       for states in [encoded.states, encoded.reference].compactMap(\.self) {
-        workers.forEach(samples.count) { index in
-          states[sequence: index] = model.encoder.finalNorm(states[sequence: index])
-        }
+        normalise(states, model.encoder.finalNorm)
       }
       // The position of a token predicts the label at the same index.
       let usable = samples.flatMap { $0.labels.map { !isSentinel($0) } }
@@ -129,19 +130,55 @@ struct Compressor: Sendable {
   private func finalLength(_ samples: [Sample]) throws(InputError) -> Double {
     guard options.method == .rd else { return 1 }
     let count = min(samples.count, Self.lengthSamples)
-    let parts = try workers.map(count) {
-      (index) throws(InputError) -> (square: Double, tokens: Int) in
-      let sample = samples[index * samples.count / count]
-      let model = original ?? model
-      let states = try model.states(input: sample.inputIDs, labels: sample.labels)
-      let square = states.elements.reduce(0) { $0 + Double($1) * Double($1) }
-      // What is not finite is found, and named, where it begins.
-      return square.isFinite ? (square, states.rows) : (0, 0)
+    let some = (0..<count).map { samples[$0 * samples.count / count] }
+    let states: HiddenStates
+    switch original ?? model {
+    case let model as SwitchTransformers:
+      let encoded = try forward(
+        LayerStack(model.encoder, name: "encoder", some.map(\.inputIDs), usable: [])
+      )
+      normalise(encoded, model.encoder.finalNorm)
+      let labels = some.map { model.decoderInput(for: $0.labels) }
+      states = try forward(
+        LayerStack(model.decoder, name: "decoder", labels, usable: [], encoded: encoded)
+      )
+    case let model as DecoderModel: states = try forward(LayerStack(model, some.map(\.inputIDs)))
+    default: return 1
     }
-    let square =
-      parts.reduce(0) { $0 + $1.square } / Double(max(1, parts.reduce(0) { $0 + $1.tokens }))
-    return square > 0 ? square.squareRoot() : 1
+    let square = states.sequences.reduce(0.0) { sum, range in
+      states.rows(range).elements.reduce(sum) { $0 + Double($1) * Double($1) }
+    }
+    // What is not finite is found, and named, where it begins.
+    guard square > 0, square.isFinite else { return 1 }
+    return (square / Double(states.tokens)).squareRoot()
   }
+
+  /// The states of all sequences behind a stack that stays as it is.
+  private func forward(_ stack: LayerStack) throws(InputError) -> HiddenStates {
+    let states = try embed(stack)
+    for (index, layer) in stack.layers.enumerated() {
+      try attend(stack, index, states)
+      switch layer.network {
+      case .dense: try feedForward(layer, states)
+      case .sparse(let experts):
+        let routes = route(experts, norm: layer.networkNorm, states)
+        let sum = try HiddenStates(like: states)
+        try finish(experts, routes, norm: layer.networkNorm, states, sum)
+      }
+      releasePages()
+    }
+    return states
+  }
+
+  /// Applies `norm` to all states.
+  private func normalise(_ states: HiddenStates, _ norm: RMSNorm) {
+    workers.forEach(states.sequences.count) { index in
+      states[sequence: index] = norm(states[sequence: index])
+    }
+  }
+
+  /// Gives pages of the checkpoint back, which would else add up to all of it.
+  private func releasePages() { MappedFile.releasePages(beyond: space.memory / 4) }
 
   /// Samples that tell how long hidden states are.
   private static let lengthSamples = 8
@@ -179,6 +216,7 @@ struct Compressor: Sendable {
       let name = "\(stack.name) \(index + 1)"
       try attend(stack, index, states)
       if let reference { try attend(referenceStack ?? stack, index, reference) }
+      releasePages()
       try states.requireFinite(in: name)
       switch layer.network {
       case .dense:
@@ -186,13 +224,13 @@ struct Compressor: Sendable {
         if let reference { try feedForward(originals[index], reference) }
       case .sparse(let experts):
         let isFinal = isLast && index == stack.layers.count - 1
-        if options.method == .rd && reference == nil { reference = HiddenStates(copying: states) }
+        if options.method == .rd && reference == nil { reference = try states.copy() }
         let routes = route(experts, norm: layer.networkNorm, states)
         var original: ReferenceLayer?
         if let reference, case .sparse(let experts) = originals[index].network {
           let norm = originals[index].networkNorm
           let routes = route(experts, norm: norm, reference)
-          original = ReferenceLayer(experts, norm: norm, routes, states: reference)
+          original = try ReferenceLayer(experts, norm: norm, routes, states: reference)
         }
         let tokens = CalibrationTokens(
           layer,
@@ -206,7 +244,7 @@ struct Compressor: Sendable {
           options
         )
         // What the compressed experts give; nobody asks what the last ones do.
-        let sum = isFinal ? nil : HiddenStates(lengths: stack.lengths, columns: states.columns)
+        let sum = isFinal ? nil : try HiddenStates(like: states)
         var shared = experts.shared?.network
         var result: CompressedLayer
         repeat {
@@ -246,7 +284,11 @@ struct Compressor: Sendable {
 
   /// The states of all sequences before the first layer.
   private func embed(_ stack: LayerStack) throws(InputError) -> HiddenStates {
-    let states = HiddenStates(lengths: stack.lengths, columns: model.modelSize)
+    let states = try HiddenStates(
+      lengths: stack.lengths,
+      columns: model.modelSize,
+      in: space
+    )
     try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
       states[sequence: sequence] = try stack.embed(sequence)
     }
@@ -319,17 +361,18 @@ struct Compressor: Sendable {
     if let lambda = layer.lambda { options.rateDistortion.lambda = lambda }
     let compress = ExpertCompressor(options: options)
     let (progress, count) = (progress, Counter())
+    let threads = try compress.threads(workers.count, of: all[0], calibration, space.memory)
     let size = max(Self.leastGroup, Self.groupPerThread * workers.count)
     for first in stride(from: 0, to: all.count, by: size) {
       let group = Array(first..<min(all.count, first + size))
-      var known: [(CompressedExpert, ExpertBlock)?] = []
+      var known: [(CompressedExpert, EncodedBlock)?] = []
       for index in group {
         let key = layer.key(index)
-        var logged: (CompressedExpert, ExpertBlock)?
+        var logged: (CompressedExpert, EncodedBlock)?
         if let log, let expert = log.expert(key) { logged = (expert, try log.block(key)) }
         known.append(logged)
       }
-      let results = try workers.map(group.count) {
+      let results = try Workers(count: threads).map(group.count) {
         [known] (member) throws(InputError) -> ExpertCompressor.Result in
         let index = group[member]
         let inputs = calibration.inputs(ofExpert: index)
@@ -362,6 +405,7 @@ struct Compressor: Sendable {
         layer.experts.append(result.compressed)
         if index < routed { try run(result.expert, index) } else { shared = result.expert }
       }
+      releasePages()
     }
     return shared
   }
@@ -385,7 +429,7 @@ struct Compressor: Sendable {
     }
   }
 
-  /// Adds to all states `sum`, and what `experts` make of the tokens that `rest` sends to them.
+  /// Adds to all states `sum`, and what `experts` make of the tokens that `rest` sends to them. The sum grows by that.
   private func finish(
     _ experts: MixtureOfExperts,
     _ rest: Routes,
@@ -393,9 +437,15 @@ struct Compressor: Sendable {
     _ states: HiddenStates,
     _ sum: HiddenStates
   ) throws(InputError) {
+    for (index, choices) in rest.choices.enumerated() {
+      try add(experts.experts[index], choices, norm: norm, states, to: sum)
+      if index % Self.leastGroup == Self.leastGroup - 1 { releasePages() }
+    }
+    let none = Routes(experts: experts.experts.count)
     try workers.forEachChunk(of: states.tokens, by: Self.batch) { (tokens) throws(InputError) in
-      let outputs = try experts(norm(states.rows(tokens)), rest.tokens(tokens))
-      states.add(outputs, from: tokens.lowerBound)
+      let shared =
+        experts.shared == nil ? nil : try experts(norm(states.rows(tokens)), none)
+      if let shared { states.add(shared, from: tokens.lowerBound) }
       states.add(sum.rows(tokens), from: tokens.lowerBound)
     }
   }

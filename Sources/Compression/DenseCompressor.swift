@@ -25,6 +25,7 @@ struct DenseCompressor {
   /// Whether the matrix of this name is to be compressed.
   let isWanted: @Sendable (_ name: String) -> Bool
   let workers: Workers
+  let space: ScratchSpace
   let progress: ProgressReport.Handler
 
   /// A compressed matrix.
@@ -89,7 +90,11 @@ struct DenseCompressor {
     _ stack: LayerStack,
     _ store: (Result) throws(InputError) -> Void
   ) throws(InputError) -> HiddenStates {
-    let states = HiddenStates(lengths: stack.lengths, columns: model.modelSize)
+    let states = try HiddenStates(
+      lengths: stack.lengths,
+      columns: model.modelSize,
+      in: space
+    )
     try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
       states[sequence: sequence] = try stack.embed(sequence)
     }

@@ -11,7 +11,7 @@ struct ExpertCompressor: Sendable {
   /// An expert with its matrices compressed: ready to be stored, and to be run.
   struct Result: Sendable {
     var compressed: CompressedExpert
-    var block: ExpertBlock
+    var block: EncodedBlock
     var expert: FeedForward
     /// What the uncompressed expert gives for its calibration tokens in the uncompressed model, where the method
     /// computes that.
@@ -36,14 +36,10 @@ struct ExpertCompressor: Sendable {
     case .gptq, .rtn: quantized = try quantizeToGrid(expert, calibration)
     case .rd: (quantized, referenceOutputs) = try quantizeByRate(expert, calibration)
     }
-    if expert.canReorderNeurons {
-      var matrices = quantized.map(\.matrix)
-      sortNeurons(&matrices)
-      for (index, matrix) in matrices.enumerated() { quantized[index].matrix = matrix }
-    }
+    if expert.canReorderNeurons { sortNeurons(&quantized, \.matrix) }
     var matrices: [(name: String, matrix: EncodedMatrix)] = []
     for part in quantized { matrices.append((part.name, try EncodedMatrix(part.matrix))) }
-    let block = ExpertBlock(matrices)
+    let block = EncodedBlock(matrices)
     return Result(
       compressed: CompressedExpert(
         parts: quantized.map(Self.part),
@@ -62,7 +58,7 @@ struct ExpertCompressor: Sendable {
   func result(
     of expert: FeedForward,
     as compressed: CompressedExpert,
-    _ block: ExpertBlock,
+    _ block: EncodedBlock,
     _ calibration: CalibrationInputs,
     withReference: Bool
   ) throws(InputError) -> Result {

@@ -67,7 +67,7 @@ final class ExpertLog {
   ///
   /// - Precondition: there is one.
   /// - Throws: `InputError` if they cannot be read.
-  func block(_ key: Key) throws(InputError) -> ExpertBlock {
+  func block(_ key: Key) throws(InputError) -> EncodedBlock {
     guard let entry = entries[key] else { preconditionFailure("no such expert in the log") }
     let summary = entry.expert.block
     guard let bytes = try read(summary.byteCount, at: entry.offset) else {
@@ -79,7 +79,7 @@ final class ExpertLog {
         remedy: "Something else changed the file; compress again"
       )
     }
-    return ExpertBlock(summary, bytes: bytes)
+    return EncodedBlock(summary, bytes: bytes)
   }
 
   /// Appends `expert`, whose bytes are `bytes`.

@@ -2,7 +2,7 @@ import Diagnostics
 import Models
 import Tensors
 
-/// The hidden states of all tokens of all sequences, in one flat buffer.
+/// The hidden states of all tokens of all sequences, in one flat buffer that need not fit into memory.
 ///
 /// Threads may work on it side by side as long as they touch different tokens.
 final class HiddenStates: @unchecked Sendable {
@@ -10,31 +10,48 @@ final class HiddenStates: @unchecked Sendable {
   let columns: Int
   /// The tokens of each sequence.
   let sequences: [Range<Int>]
-  private let states: UnsafeMutableBufferPointer<Float>
+  private let buffer: ScratchBuffer
+  private let space: ScratchSpace
+  private var states: UnsafeMutableBufferPointer<Float> { buffer.numbers }
 
   /// Room for sequences of the given lengths, all zero.
-  init(lengths: [Int], columns: Int) {
+  ///
+  /// - Throws: `InputError` if there is none.
+  init(lengths: [Int], columns: Int, in space: ScratchSpace) throws(InputError) {
     self.columns = columns
+    self.space = space
     var first = 0
     sequences = lengths.map { length in
       defer { first += length }
       return first..<first + length
     }
-    states = .allocate(capacity: first * columns)
-    states.initialize(repeating: 0)
+    buffer = try ScratchBuffer(count: first * columns, in: space)
+  }
+
+  /// Room for the states of as many tokens as `other` has, all zero.
+  ///
+  /// - Throws: `InputError` if there is none.
+  init(like other: HiddenStates) throws(InputError) {
+    (columns, sequences, space) = (other.columns, other.sequences, other.space)
+    buffer = try ScratchBuffer(count: other.buffer.numbers.count, in: space)
+  }
+
+  /// A copy.
+  ///
+  /// - Throws: `InputError` if there is no room for it.
+  func copy() throws(InputError) -> HiddenStates {
+    let copy = try HiddenStates(like: self)
+    for range in sequences { copy.set(rows(range), at: range) }
+    return copy
   }
 
   /// Sets all states to zero.
-  func clear() { states.update(repeating: 0) }
-
-  /// A copy of `other`.
-  init(copying other: HiddenStates) {
-    (columns, sequences) = (other.columns, other.sequences)
-    states = .allocate(capacity: other.states.count)
-    _ = states.initialize(from: other.states)
+  func clear() {
+    for range in sequences {
+      buffer.touch(range.count * columns)
+      states[range.lowerBound * columns..<range.upperBound * columns].update(repeating: 0)
+    }
   }
-
-  deinit { states.deallocate() }
 
   /// Number of tokens.
   var tokens: Int { states.count / max(1, columns) }
@@ -42,14 +59,16 @@ final class HiddenStates: @unchecked Sendable {
   /// The states of one sequence.
   subscript(sequence index: Int) -> Matrix {
     get { rows(sequences[index]) }
-    set {
-      let range = sequences[index]
-      precondition(newValue.elements.count == range.count * columns)
-      guard let base = states.baseAddress else { return }
-      newValue.elements.withUnsafeBufferPointer { new in
-        guard let new = new.baseAddress else { return }
-        (base + range.lowerBound * columns).update(from: new, count: range.count * columns)
-      }
+    set { set(newValue, at: sequences[index]) }
+  }
+
+  private func set(_ new: Matrix, at range: Range<Int>) {
+    precondition(new.elements.count == range.count * columns)
+    buffer.touch(new.elements.count)
+    guard let base = states.baseAddress else { return }
+    new.elements.withUnsafeBufferPointer { new in
+      guard let new = new.baseAddress else { return }
+      (base + range.lowerBound * columns).update(from: new, count: range.count * columns)
     }
   }
 
@@ -57,13 +76,20 @@ final class HiddenStates: @unchecked Sendable {
   ///
   /// - Throws: `InputError` naming `place` if one is not.
   func requireFinite(in place: String) throws(InputError) {
-    guard let index = states.firstIndex(where: { !$0.isFinite }) else { return }
-    throw .overflow(in: "\(place), calibration token \(index / columns)")
+    for range in sequences {
+      buffer.touch(range.count * columns)
+      let part = states[range.lowerBound * columns..<range.upperBound * columns]
+      if let index = part.firstIndex(where: { !$0.isFinite }) {
+        throw .overflow(in: "\(place), calibration token \(index / columns)")
+      }
+    }
   }
 
   /// The states of the given tokens.
   func gather(_ tokens: [Int]) -> Matrix {
-    Matrix(rows: tokens.count, columns: columns) { out in
+    // A short state takes a page all the same.
+    buffer.touch(tokens.count * max(columns, 1024))
+    return Matrix(rows: tokens.count, columns: columns) { out in
       guard let base = states.baseAddress else { return }
       for (row, token) in tokens.enumerated() {
         precondition((0..<self.tokens).contains(token))
@@ -74,7 +100,8 @@ final class HiddenStates: @unchecked Sendable {
 
   /// The states of the tokens `range`.
   func rows(_ range: Range<Int>) -> Matrix {
-    Matrix(
+    buffer.touch(range.count * columns)
+    return Matrix(
       rows: range.count,
       columns: columns,
       elements: Array(states[range.lowerBound * columns..<range.upperBound * columns])
@@ -84,6 +111,7 @@ final class HiddenStates: @unchecked Sendable {
   /// Adds rows of `values`, each times its factor, to the states of tokens.
   func add(_ values: Matrix, _ rows: [(row: Int, choice: Routes.Choice)]) {
     precondition(values.columns == columns)
+    buffer.touch(values.elements.count)
     guard let base = states.baseAddress else { return }
     values.elements.withUnsafeBufferPointer { values in
       for (row, choice) in rows {
@@ -100,6 +128,7 @@ final class HiddenStates: @unchecked Sendable {
   func add(_ values: Matrix, from first: Int) {
     let target = first * columns
     precondition(target >= 0 && target + values.elements.count <= states.count)
+    buffer.touch(values.elements.count)
     guard let base = states.baseAddress else { return }
     values.elements.withUnsafeBufferPointer { values in
       for index in values.indices { base[target + index] += values[index] }

@@ -7,17 +7,19 @@ import Quantization
 /// tile gets the width that suits its rows. Matrices that have no zero, or whose columns have grids in groups, stay as
 /// they are.
 ///
-/// - Parameter matrices: the input matrices, then the output matrix.
-func sortNeurons(_ matrices: inout [QuantizedMatrix]) {
-  guard let output = matrices.last, output.groups == 1,
-    matrices.allSatisfy({ $0.grid.alphabet.zero != nil })
+/// - Parameters:
+///   - parts: what holds the input matrices, then the output matrix.
+///   - matrix: where they hold them.
+func sortNeurons<Part>(_ parts: inout [Part], _ matrix: WritableKeyPath<Part, QuantizedMatrix>) {
+  guard let output = parts.last?[keyPath: matrix], output.groups == 1,
+    parts.allSatisfy({ $0[keyPath: matrix].grid.alphabet.zero != nil })
   else { return }
   let counts = (0..<output.columns).map { neuron in
-    matrices.dropLast().reduce(0) { $0 + $1.digitCount(row: neuron) }
+    parts.dropLast().reduce(0) { $0 + $1[keyPath: matrix].digitCount(row: neuron) }
   }
   let order = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-  for index in matrices.indices.dropLast() {
-    matrices[index] = matrices[index].reorderingRows(order)
+  for index in parts.indices.dropLast() {
+    parts[index][keyPath: matrix] = parts[index][keyPath: matrix].reorderingRows(order)
   }
-  matrices[matrices.count - 1] = output.reorderingColumns(order)
+  parts[parts.count - 1][keyPath: matrix] = output.reorderingColumns(order)
 }

@@ -135,7 +135,9 @@ public final class OutputFolder: Sendable {
   /// Calls `body` with the folder as it is now, to write into.
   ///
   /// - Throws: `InputError` if the folder was discarded, and what `body` throws.
-  func write<T>(_ body: (URL) throws(InputError) -> sending T) throws(InputError) -> sending T {
+  public func write<T>(_ body: (URL) throws(InputError) -> sending T) throws(InputError)
+    -> sending T
+  {
     try state.withLock { (state) throws(InputError) -> sending T in
       guard case .growing = state else { throw discarded }
       return try body(partial)
@@ -175,6 +177,13 @@ public final class OutputFolder: Sendable {
     }
   }
 
+  /// Room for hidden states beside the folder's files, of which `memory` bytes are in memory.
+  ///
+  /// - Throws: `InputError` if the folder was discarded.
+  func scratchSpace(memory: Int) throws(InputError) -> ScratchSpace {
+    try write { ScratchSpace(folder: $0, memory: memory) }
+  }
+
   /// The log of the experts so far.
   func expertLog() throws(InputError) -> ExpertLog {
     let path = try write { $0.appending(path: Self.logName).path }
@@ -194,7 +203,7 @@ public final class OutputFolder: Sendable {
   /// Gives the folder its final name.
   ///
   /// - Throws: `InputError` if it was discarded, or the system refuses.
-  func complete() throws(InputError) {
+  public func complete() throws(InputError) {
     try state.withLock { (state) throws(InputError) in
       guard case .growing(let lock) = state else { throw discarded }
       unlink(partial.appending(path: Self.lockName).path)
@@ -271,7 +280,7 @@ public final class OutputFolder: Sendable {
 /// Writes `content` to `file` such that it survives a loss of power, and is there as a whole or not at all.
 ///
 /// - Throws: `InputError` if the system refuses.
-func writeDurably(_ content: Data, to file: URL) throws(InputError) {
+public func writeDurably(_ content: Data, to file: URL) throws(InputError) {
   do {
     let temporary = file.appendingPathExtension("tmp")
     try content.write(to: temporary)

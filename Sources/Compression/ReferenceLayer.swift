@@ -27,10 +27,16 @@ final class ReferenceLayer: Sendable {
   }
 
   /// The layer with `experts` behind `norm`, for all tokens' `states`, which it will change.
-  init(_ experts: MixtureOfExperts, norm: RMSNorm, _ routes: Routes, states: HiddenStates) {
+  ///
+  /// - Throws: `InputError` if there is no room for what it computes.
+  init(
+    _ experts: MixtureOfExperts,
+    norm: RMSNorm,
+    _ routes: Routes,
+    states: HiddenStates
+  ) throws(InputError) {
     (self.experts, self.norm, self.routes, self.states) = (experts, norm, routes, states)
-    let sum = HiddenStates(lengths: states.sequences.map(\.count), columns: states.columns)
-    progress = Mutex(Progress(sum: sum, rest: routes))
+    progress = Mutex(Progress(sum: try HiddenStates(like: states), rest: routes))
   }
 
   /// Takes note of what `expert` gives for `tokens`, in ascending order, whether they are its own or not. Said

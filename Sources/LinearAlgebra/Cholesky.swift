@@ -15,28 +15,30 @@ public enum Cholesky {
   /// - Returns: `nil` if `A` is not positive definite to working precision, or not finite.
   public static func inverseFactor(of matrix: [Double], size: Int) -> [Double]? {
     precondition(matrix.count == size * size)
-    var a = matrix
-    // Row-major upper is LAPACK's column-major lower. A = L·Lᵀ, then A⁻¹ in the same triangle, then
-    // A⁻¹ = L'·L'ᵀ; read row by row, L' is the upper factor U.
-    guard factor(&a, size), invert(&a, size), factor(&a, size) else { return nil }
+    // Read backwards, A is L·Lᵀ; forwards again, A = R·Rᵀ with R upper triangular, and U = R⁻¹ has A⁻¹ = Uᵀ·U.
+    // That is half the work of inverting A and factoring the inverse. Row-major lower is LAPACK's
+    // column-major upper.
+    var a: [Double] = matrix.reversed()
+    guard factor(&a, size, triangle: "U"), invert(&a, size, triangle: "U") else { return nil }
+    a.reverse()
     for row in 0..<size {
       for column in 0..<row { a[row * size + column] = 0 }
     }
-    // A NaN passes LAPACK's own test of the pivots.
     return a.allSatisfy(\.isFinite) ? a : nil
   }
 
-  private static func factor(_ a: inout [Double], _ size: Int) -> Bool {
+  private static func factor(_ a: inout [Double], _ size: Int, triangle: String) -> Bool {
     var (n, info) = (Int32(size), Int32(0))
     var leading = n
-    dpotrf_("L", &n, &a, &leading, &info)
-    return info == 0
+    dpotrf_(triangle, &n, &a, &leading, &info)
+    // Infinity passes LAPACK's own test of the pivots, as a NaN does.
+    return info == 0 && (0..<size).allSatisfy { a[$0 * size + $0].isFinite }
   }
 
-  private static func invert(_ a: inout [Double], _ size: Int) -> Bool {
+  private static func invert(_ a: inout [Double], _ size: Int, triangle: String) -> Bool {
     var (n, info) = (Int32(size), Int32(0))
     var leading = n
-    dpotri_("L", &n, &a, &leading, &info)
+    dtrtri_(triangle, "N", &n, &a, &leading, &info)
     return info == 0
   }
 
@@ -52,7 +54,7 @@ public enum Cholesky {
     precondition(matrix.count == size * size && size > 0 && right.count % size == 0)
     // Rows of B are LAPACK's columns, and A is symmetric.
     var (a, x) = (matrix, right)
-    guard factor(&a, size) else { return nil }
+    guard factor(&a, size, triangle: "L") else { return nil }
     var (n, count, info) = (Int32(size), Int32(right.count / size), Int32(0))
     var (leadingA, leadingX) = (n, n)
     dpotrs_("L", &n, &count, &a, &leadingA, &x, &leadingX, &info)

@@ -54,6 +54,9 @@ extension LanguageModel {
     mixtures.reduce(0) { $0 + $1.experts.reduce(0) { $0 + $1.weightCount } }
   }
 
+  /// The cache that its experts live in; `nil` where all are in the model.
+  public var expertCache: ExpertCache? { mixtures.first?.cachedExperts?.cache }
+
   /// Checks that a sequence of `count` tokens fits the model's context.
   ///
   /// - Throws: `InputError` naming `place` if it does not.

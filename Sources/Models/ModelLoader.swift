@@ -25,13 +25,16 @@ public enum ModelLoader {
 
   /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
   ///
-  /// - Parameter substitutes: holds compressed matrices that are taken in place of the folder's own.
+  /// - Parameters:
+  ///   - substitutes: holds compressed matrices that are taken in place of the folder's own.
+  ///   - memory: what the model may take; experts beyond that are read as they are needed. `nil` maps all.
   /// - Throws: `InputError` if the folder holds an architecture that is not known, its configuration
-  ///   asks for what is not supported, or its files are damaged.
+  ///   asks for what is not supported, its files are damaged, or `memory` is too small.
   public static func load(
     _ folder: URL,
     execution: Execution = .exact,
-    substitutes: Checkpoint? = nil
+    substitutes: Checkpoint? = nil,
+    memory: ExpertCache.Memory? = nil
   ) throws(InputError) -> any LanguageModel {
     let path = folder.appending(path: configurationFile).path
     let json = try MappedFile(path: path).data
@@ -47,24 +50,51 @@ public enum ModelLoader {
       )
     }
     // Throws for models that another tool, or another version of this one, quantized.
-    _ = try QuantizationConfig.read(from: json, path: path)
-    guard let architecture = decoders[kind] else {
-      let configuration = try SwitchConfiguration(json: json, path: path)
-      return try SwitchTransformers(configuration, from: weights(folder, execution, substitutes))
+    let quantization = try QuantizationConfig.read(from: json, path: path)
+    guard quantization != nil || memory == nil else {
+      throw InputError(
+        .unsupported,
+        at: folder.path,
+        expected: "a compressed folder, if --memory is to bound what it takes",
+        found: "a checkpoint that is not compressed",
+        remedy: "Compress it first, or leave --memory out"
+      )
     }
-    var configuration = try architecture(fields)
+    let checkpoint = try Checkpoint(folder: folder)
+    let cache = memory.map { _ in ExpertCache() }
+    let weights = try WeightSource(
+      checkpoint,
+      execution: execution,
+      substitutes: substitutes,
+      cache: cache
+    )
+    let model: any LanguageModel
+    if let architecture = decoders[kind] {
+      model = try decoder(architecture(fields), in: folder, from: weights)
+    } else {
+      let configuration = try SwitchConfiguration(json: json, path: path)
+      model = try SwitchTransformers(configuration, from: weights)
+    }
+    if let memory {
+      try cache?.open(
+        memory,
+        checkpoint: checkpoint,
+        expertsPerToken: model.mixtures.reduce(0) { max($0, $1.expertsPerToken) }
+      )
+    }
+    return model
+  }
+
+  private static func decoder(
+    _ configuration: DecoderConfiguration,
+    in folder: URL,
+    from weights: WeightSource
+  ) throws(InputError) -> DecoderModel {
+    var configuration = configuration
     configuration.endOfSequence += try generationEnds(folder, configuration).filter {
       !configuration.endOfSequence.contains($0)
     }
-    return try DecoderModel(configuration, from: weights(folder, execution, substitutes))
-  }
-
-  private static func weights(
-    _ folder: URL,
-    _ execution: Execution,
-    _ substitutes: Checkpoint?
-  ) throws(InputError) -> WeightSource {
-    try WeightSource(Checkpoint(folder: folder), execution: execution, substitutes: substitutes)
+    return try DecoderModel(configuration, from: weights)
   }
 
   /// More ids that end a sequence, which chat models name in `generation_config.json`.

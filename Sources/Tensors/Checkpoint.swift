@@ -85,6 +85,10 @@ public final class Checkpoint: Sendable {
   /// Bytes of all the files.
   public var fileByteCount: Int { shards.values.reduce(0) { $0 + $1.file.bytes.count } }
 
+  /// Gives back the memory of all pages of the files that were touched, headers among them; what is touched
+  /// again is read again.
+  public func dropPages() { for shard in shards.values { shard.file.dropPages() } }
+
   /// The strings under `__metadata__` of the file that holds the tensor `name`.
   public func metadata(ofFileWith name: String) -> [String: String] {
     shardOfTensor[name].flatMap { shards[$0]?.metadata } ?? [:]
@@ -99,7 +103,7 @@ public final class Checkpoint: Sendable {
     var seen: Set<String> = []
     var aliases: Set<String> = []
     for name in needed + names where !aliases.contains(name) {
-      guard let (shard, tensor) = find(name), !tensor.range.isEmpty else { continue }
+      guard let (shard, tensor) = try? find(name), !tensor.range.isEmpty else { continue }
       let place = "\(tensor.range) of \(shard.file.path)"
       if !seen.insert(place).inserted, !needed.contains(name) { aliases.insert(name) }
     }
@@ -119,15 +123,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func peek(_ name: String) throws(InputError) -> TensorView {
-    guard let (shard, tensor) = find(name) else {
-      throw InputError(
-        .missing,
-        at: folder.path,
-        expected: "a tensor '\(name)'",
-        found: "none of that name",
-        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
-      )
-    }
+    let (shard, tensor) = try find(name)
     return tensor.view(name, in: shard.file)
   }
 
@@ -148,15 +144,31 @@ public final class Checkpoint: Sendable {
     return tensor
   }
 
+  /// Where the elements of the tensor `name` are: the path of its file, and their bytes there.
+  ///
+  /// - Throws: `InputError` if there is none.
+  public func location(of name: String) throws(InputError) -> (path: String, range: Range<Int>) {
+    let (shard, tensor) = try find(name)
+    return (shard.file.path, tensor.range)
+  }
+
   /// How many bytes can be read from the first byte of the tensor `name` to the end of its file.
   public func readableByteCount(from name: String) -> Int {
-    guard let (shard, tensor) = find(name) else { return 0 }
+    guard let (shard, tensor) = try? find(name) else { return 0 }
     return shard.file.bytes.count - tensor.range.lowerBound
   }
 
-  private func find(_ name: String) -> (shard: Shard, tensor: StoredTensor)? {
+  private func find(_ name: String) throws(InputError) -> (shard: Shard, tensor: StoredTensor) {
     guard let shard = shardOfTensor[name].flatMap({ shards[$0] }), let tensor = shard.tensors[name]
-    else { return nil }
+    else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: "a tensor '\(name)'",
+        found: "none of that name",
+        remedy: "The checkpoint is incomplete or its config.json tells another architecture"
+      )
+    }
     return (shard, tensor)
   }
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Synchronization
 
 /// A file mapped into memory for reading; its pages are read when they are touched, and the system
 /// may drop them at any time.
@@ -31,17 +32,41 @@ public final class MappedFile: Sendable {
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
     else { throw .system(errno, reading: path) }
     address = UInt(bitPattern: base)
+    Self.mappings.withLock { [address, byteCount] in $0[address] = byteCount }
     if byteCount >= HugePages.size { HugePages.request(for: base, count: byteCount) }
   }
 
   deinit {
-    if let base = UnsafeMutableRawPointer(bitPattern: address) { munmap(base, byteCount) }
+    guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }
+    _ = Self.mappings.withLock { $0.removeValue(forKey: address) }
+    munmap(base, byteCount)
+  }
+
+  /// All files that are mapped: addresses and lengths.
+  private static let mappings = Mutex<[UInt: Int]>([:])
+
+  /// Gives the pages of all mapped files back to the system if they could be more than `memory` bytes; those that are
+  /// used again are read again.
+  public static func releasePages(beyond memory: Int) {
+    mappings.withLock { mappings in
+      guard mappings.values.reduce(0, +) > memory else { return }
+      for (address, byteCount) in mappings {
+        madvise(UnsafeMutableRawPointer(bitPattern: address), byteCount, MADV_DONTNEED)
+      }
+    }
   }
 
   /// Whether there is a regular file at `path`, or a link to one.
   public static func isRegular(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// Gives back the memory of the pages that were touched; what is touched again is read again.
+  func dropPages() {
+    guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }
+    // A hint: should the system refuse it, the pages stay.
+    _ = madvise(base, byteCount, Int32(MADV_DONTNEED))
   }
 
   /// A copy of all bytes, for small files.

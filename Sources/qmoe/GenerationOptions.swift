@@ -50,6 +50,8 @@ struct GenerationOptions: ParsableArguments {
   @Flag(help: "Multiply in float32 throughout; fused kernels round activations to 8 bits.")
   var exact = false
 
+  @OptionGroup var memory: MemoryOptions
+
   func validate() throws {
     if let maxTokens, !(1...1 << 20).contains(maxTokens) {
       throw ValidationError("--max-tokens must be between 1 and \(1 << 20).")
@@ -82,7 +84,8 @@ struct GenerationOptions: ParsableArguments {
   ) throws(InputError) -> (generator: Generator, tokenizer: Tokenizer, model: any LanguageModel) {
     let model = try ModelLoader.load(
       folder,
-      execution: exact ? .exact : .fused(common.workers)
+      execution: exact ? .exact : .fused(common.workers),
+      memory: memory.budget(threads: common.workers.count)
     )
     let tokenizer = try loadTokenizer(folder, model: model)
     return (Generator(model, sampler: try Sampler(settings)), tokenizer, model)
@@ -97,6 +100,7 @@ struct WrittenText: Encodable {
   var secondsPrompt: Double
   var tokensPerSecond: Double
   var finishReason: String
+  var expertCache: ExpertCacheReport?
 
   enum CodingKeys: String, CodingKey {
     case text, tokens
@@ -104,15 +108,17 @@ struct WrittenText: Encodable {
     case secondsPrompt = "seconds_prompt"
     case tokensPerSecond = "tokens_per_second"
     case finishReason = "finish_reason"
+    case expertCache = "expert_cache"
   }
 
-  init(_ text: String, _ result: Generator.Result) {
+  init(_ text: String, _ result: Generator.Result, _ expertCache: ExpertCacheReport? = nil) {
     self.text = text
     tokens = result.tokens
     promptTokens = result.promptTokens
     secondsPrompt = result.secondsPrompt
     tokensPerSecond = result.tokensPerSecond
     finishReason = result.finishReason.rawValue
+    self.expertCache = expertCache
   }
 }
 

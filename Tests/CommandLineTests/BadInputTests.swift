@@ -312,8 +312,13 @@ import Testing
       """
     )
     #expect(result.status == status)
-    #expect(result.errors.contains("interrupted"))
-    #expect(!model.names.contains { $0.hasPrefix("out") })
+    #expect(result.errors.contains("interrupted") && result.errors.contains("--resume"))
+    #expect(model.names.contains("out.partial") && !model.names.contains("out"))
+    let (checkpoint, out) = (Fixtures.switchMini.path, model.path("out"))
+    let refused = try Program.run("compress", checkpoint, out)
+    expectRefused(refused, model, "--resume", left: ["out.partial"])
+    #expect(try Program.run("compress", checkpoint, out, "--resume").status == 0)
+    #expect(model.names.contains("out") && !model.names.contains("out.partial"))
   }
 
   // MARK: - The compressed folder

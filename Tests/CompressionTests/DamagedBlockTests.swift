@@ -52,7 +52,7 @@ import Testing
       (name: "e.w\($0)", matrix: try EncodedMatrix($1))
     }
     let path = folder.url.appending(path: "model.safetensors").path
-    let block = ExpertBlock(expert)
+    let block = EncodedBlock(expert)
     _ = try ExpertShardWriter([block.summary]).write(to: path) { _ in block.bytes }
     let tensor = try Checkpoint(folder: folder.url).tensor("e.packed")
     original = withExtendedLifetime(tensor) { Array(tensor.bytes.buffer) }

@@ -48,7 +48,11 @@ public struct ImportJob: Sendable {
     let dense = try Checkpoint(folder: source, file: ReferenceCheckpoint.denseFile)
     for name in dense.names { try dense.tensor(name).requireFinite() }
 
-    let writer = CompressedFolderWriter(output, expertShards: checkpoint.layers.count)
+    let writer = CompressedFolderWriter(
+      output,
+      expertShards: checkpoint.layers.count,
+      memory: Self.memory
+    )
     try writer.writeDense(
       dense,
       except: dense.aliases(besides: configuration.embeddingNames),
@@ -73,6 +77,9 @@ public struct ImportJob: Sendable {
     report.peakMemoryBytes = peakMemory()
     return report
   }
+
+  /// Bytes that the checkpoint's pages may take by the measure of `compress`.
+  private static var memory: Int { availableMemory() / 2 }
 
   private static func configuration(in folders: [URL]) throws(InputError) -> SwitchConfiguration {
     let paths = folders.map { $0.appending(path: ModelLoader.configurationFile).path }
@@ -115,6 +122,7 @@ public struct ImportJob: Sendable {
         }
         layer.experts.append(expert)
       }
+      MappedFile.releasePages(beyond: Self.memory / 4)
       progress(ProgressReport(task, range.upperBound, of: checkpoint.experts, "experts"))
     }
     _ = try writer.writeExperts(layer, from: log)
@@ -125,11 +133,11 @@ public struct ImportJob: Sendable {
   private static func encode(
     _ matrices: [(name: String, matrix: QuantizedMatrix)]
   ) throws(InputError) -> (CompressedExpert, [UInt8]) {
-    var sorted = matrices.map(\.matrix)
-    sortNeurons(&sorted)
+    var sorted = matrices
+    sortNeurons(&sorted, \.matrix)
     var parts: [CompressedExpert.Part] = []
     var encoded: [(name: String, matrix: EncodedMatrix)] = []
-    for ((name, _), matrix) in zip(matrices, sorted) {
+    for (name, matrix) in sorted {
       encoded.append((name, try EncodedMatrix(matrix)))
       let counts = matrix.symbolCounts
       parts.append(
@@ -143,7 +151,7 @@ public struct ImportJob: Sendable {
         )
       )
     }
-    let block = ExpertBlock(encoded)
+    let block = EncodedBlock(encoded)
     return (CompressedExpert(parts: parts, tokens: 0, block: block.summary), block.bytes)
   }
 }

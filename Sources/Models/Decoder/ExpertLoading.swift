@@ -81,35 +81,20 @@ private struct ExpertSource {
     }.filter(checkpoint.contains)
   }
 
-  func experts() throws(InputError) -> [FeedForward] {
+  func experts() throws(InputError) -> MixtureOfExperts.Experts {
+    let form = ExpertForm(
+      names: (0..<settings.count).map(names),
+      modelSize: modelSize,
+      inner: settings.inner,
+      activation: settings.activation,
+      biases: settings.hasBiases ? try allBiases() : nil
+    )
     // One tensor for all is shaped and typed as one, so that its slices need no more checks.
-    let isFused = !fusedTensors.isEmpty
-    let fused = isFused ? try fusedMatrices() : nil
-    let biases = settings.hasBiases ? try allBiases() : nil
+    guard !fusedTensors.isEmpty else { return try .init(form, from: weights) }
+    let matrices = try fusedMatrices()
     var experts: [FeedForward] = []
-    for index in 0..<settings.count {
-      let names = names(index)
-      let matrices: [Linear]
-      if let fused {
-        matrices = try fused(index)
-      } else {
-        matrices = [
-          try weights.linear(names[0], rows: settings.inner, columns: modelSize),
-          try weights.linear(names[1], rows: settings.inner, columns: modelSize),
-          try weights.linear(names[2], rows: modelSize, columns: settings.inner),
-        ]
-      }
-      experts.append(
-        FeedForward(
-          input: Array(matrices.prefix(2)),
-          output: matrices[2],
-          names: names,
-          activation: settings.activation,
-          biases: biases?[index]
-        )
-      )
-    }
-    return experts
+    for index in 0..<settings.count { experts.append(form.expert(index, try matrices(index))) }
+    return .resident(experts)
   }
 
   // MARK: - All experts in one tensor

@@ -33,7 +33,10 @@ public struct Linear: Sendable {
   /// bfloat16 weights, as their kernel takes them; `nil` for all others.
   let bfloat16: BFloat16Rows?
   /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
-  private let rowOrder: [Int]?
+  private var rowOrder: [Int]? {
+    if case .compressed(let matrix) = storage { return matrix.rowOrder }
+    return nil
+  }
 
   /// A matrix `[rows, columns]` of floating-point numbers.
   ///
@@ -46,7 +49,6 @@ public struct Linear: Sendable {
     storage = .plain(tensor)
     bfloat16 =
       tensor.elementType == .bf16 ? BFloat16Rows(tensor.bytes, count: tensor.rowCount) : nil
-    rowOrder = nil
   }
 
   /// A compressed matrix, and the bias that belongs to it.
@@ -55,7 +57,6 @@ public struct Linear: Sendable {
     (rows, columns) = matrix.size
     storage = .compressed(matrix)
     bfloat16 = nil
-    rowOrder = matrix.rowOrder
   }
 
   /// A matrix of rows in a form of their own.
@@ -64,7 +65,6 @@ public struct Linear: Sendable {
     (self.rows, columns) = (rows.count, rows.columns)
     storage = .rows(rows)
     bfloat16 = nil
-    rowOrder = nil
   }
 
   /// Multiplies every row of `x`, `[tokens, columns]`, with the weights: `[tokens, rows]`.

@@ -12,6 +12,32 @@ public struct MixtureOfExperts: Sendable {
     case several(TopKRouter)
   }
 
+  /// Where the experts are.
+  enum Experts: Sendable {
+    /// In the model.
+    case resident([FeedForward])
+    /// In a cache, as far as they are in memory.
+    case cached(CachedExperts)
+
+    /// The experts that `form` tells of: in the cache of `weights`, or if there is none in the model.
+    ///
+    /// - Throws: `InputError` if a matrix is missing, shaped otherwise or damaged.
+    init(_ form: ExpertForm, from weights: WeightSource) throws(InputError) {
+      if let cache = weights.cache {
+        self = .cached(try cache.add(form, from: weights))
+        return
+      }
+      var experts: [FeedForward] = []
+      for index in form.names.indices {
+        let expert = try form.expert(index) { (name, rows, columns) throws(InputError) in
+          try weights.linear(name, rows: rows, columns: columns)
+        }
+        experts.append(expert)
+      }
+      self = .resident(experts)
+    }
+  }
+
   /// An expert that works on every token.
   public struct Shared: Sendable {
     /// Its layer.
@@ -32,8 +58,10 @@ public struct MixtureOfExperts: Sendable {
   /// Name in the checkpoint, up to `mlp` or what the model calls it.
   public let name: String
   let router: Router
-  /// The experts by number.
+  /// The experts by number; none where they live in a cache.
   public var experts: [FeedForward]
+  /// The experts where they live in a cache.
+  let cachedExperts: CachedExperts?
   /// The expert that all tokens share.
   public var shared: Shared?
   /// The checkpoint's tensors that hold the experts' matrices where one tensor holds many of them.
@@ -43,14 +71,17 @@ public struct MixtureOfExperts: Sendable {
   init(
     _ name: String,
     router: Router,
-    experts: [FeedForward],
+    experts: Experts,
     shared: Shared? = nil,
     fusedTensors: [String] = [],
     execution: Execution
   ) {
     self.name = name
     self.router = router
-    self.experts = experts
+    switch experts {
+    case .resident(let experts): (self.experts, cachedExperts) = (experts, nil)
+    case .cached(let experts): (self.experts, cachedExperts) = ([], experts)
+    }
     self.shared = shared
     self.fusedTensors = fusedTensors
     self.execution = execution
@@ -116,7 +147,9 @@ public struct MixtureOfExperts: Sendable {
   /// What all experts together multiply.
   private func multiplications(_ routes: Routes) -> Int {
     // The output matrix has as many weights as each input matrix.
-    let perToken = experts[0].output.rows * experts[0].output.columns * (experts[0].input.count + 1)
+    let perToken =
+      cachedExperts?.weightsPerExpert
+      ?? experts[0].output.rows * experts[0].output.columns * (experts[0].input.count + 1)
     return perToken * routes.choices.reduce(0) { $0 + $1.count }
   }
 
@@ -128,23 +161,51 @@ public struct MixtureOfExperts: Sendable {
     _ scratch: inout LayerScratch
   ) throws(InputError) {
     while scratch.networks.count < active.count { scratch.networks.append(FeedForward.Scratch()) }
+    guard let cachedExperts else {
+      return try runExperts(active, order: nil, routes, &scratch) {
+        (expert, input, room) throws(InputError) in try experts[expert].run(input, &room)
+      }
+    }
+    try cachedExperts.expecting(active) { (order) throws(InputError) in
+      try runExperts(active, order: order, routes, &scratch) {
+        (expert, input, room) throws(InputError) in
+        try cachedExperts.use(expert) { (network) throws(InputError) in
+          try network.run(input, &room)
+        }
+      }
+    }
+  }
+
+  /// Lets each of the experts `active` work on its tokens by `run`, in the order of the indices `order` or
+  /// their own.
+  private func runExperts(
+    _ active: [Int],
+    order: [Int]?,
+    _ routes: Routes,
+    _ scratch: inout LayerScratch,
+    _ run:
+      @Sendable (
+        _ expert: Int, _ input: Matrix, _ room: inout FeedForward.Scratch
+      ) throws(InputError) -> Void
+  ) throws(InputError) {
     let x = scratch.normed
     try scratch.networks.withUnsafeMutableBufferPointer { (networks) throws(InputError) in
       guard let networks = networks.baseAddress else { return }
       let room = Kernels.Shared(networks)
-      let run = { @Sendable (index: Int) throws(InputError) in
+      @Sendable func runNext(_ position: Int) throws(InputError) {
+        let index = order?[position] ?? position
         let choices = routes.choices[active[index]]
         // A single token needs no gathering.
         let input = x.rows == 1 ? x : x.gathering(choices.map(\.token))
-        try experts[active[index]].run(input, &room.value[index])
+        try run(active[index], input, &room.value[index])
       }
       // An expert for each thread, which then share nothing and wait once; few experts share the
       // threads one after another.
       let workers = execution.workers(for: multiplications(routes))
       if active.count >= workers.count {
-        try workers.forEach(active.count, run)
+        try workers.forEach(active.count, runNext)
       } else {
-        for index in active.indices { try run(index) }
+        for position in active.indices { try runNext(position) }
       }
     }
   }

@@ -10,6 +10,8 @@ public struct WeightSource: Sendable {
   private let packed: PackedMatrices
   /// Matrices that stand for those of the checkpoint.
   private let substitutes: PackedMatrices?
+  /// Where experts of the checkpoint live that are not opened with the model; `nil` if all are.
+  let cache: ExpertCache?
 
   /// Weights from `checkpoint`, multiplied as `execution` tells.
   ///
@@ -20,9 +22,22 @@ public struct WeightSource: Sendable {
     execution: Execution = .exact,
     substitutes: Checkpoint? = nil
   ) throws(InputError) {
+    try self.init(checkpoint, execution: execution, substitutes: substitutes, cache: nil)
+  }
+
+  /// Weights from `checkpoint`, those of its experts through `cache`.
+  init(
+    _ checkpoint: Checkpoint,
+    execution: Execution,
+    substitutes: Checkpoint?,
+    cache: ExpertCache?
+  ) throws(InputError) {
     self.checkpoint = checkpoint
-    self.substitutes = try substitutes.map(PackedMatrices.init)
-    packed = try PackedMatrices(checkpoint)
+    self.cache = cache
+    self.substitutes = try substitutes.map { (checkpoint) throws(InputError) in
+      try PackedMatrices(checkpoint)
+    }
+    packed = try PackedMatrices(checkpoint, withoutExperts: cache != nil)
     self.execution = execution
   }
 

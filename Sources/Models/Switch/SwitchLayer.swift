@@ -78,20 +78,29 @@ public struct SwitchLayer: ResidualLayer {
   }
 }
 
+extension SwitchConfiguration {
+  /// The names of the matrices of the feed-forward layer, or the expert, below `name`.
+  fileprivate func matrixNames(_ name: String) -> [String] {
+    ((activation == .gatedGELU ? ["wi_0", "wi_1"] : ["wi"]) + ["wo"]).map { "\(name).\($0).weight" }
+  }
+
+  fileprivate var layerActivation: FeedForward.Activation {
+    activation == .gatedGELU ? .gatedGELU : .relu
+  }
+}
+
 extension FeedForward {
-  /// The feed-forward layer, or the expert, below `name`.
+  /// The feed-forward layer below `name`.
   fileprivate init(
     _ name: String,
     _ configuration: SwitchConfiguration,
     from weights: WeightSource
   ) throws(InputError) {
-    let isGated = configuration.activation == .gatedGELU
-    let names = (isGated ? ["wi_0", "wi_1"] : ["wi"]) + ["wo"]
     try self.init(
-      names.map { "\(name).\($0).weight" },
+      configuration.matrixNames(name),
       model: configuration.modelSize,
       inner: configuration.feedForwardSize,
-      activation: isGated ? .gatedGELU : .relu,
+      activation: configuration.layerActivation,
       from: weights
     )
   }
@@ -104,18 +113,20 @@ extension MixtureOfExperts {
     _ configuration: SwitchConfiguration,
     from weights: WeightSource
   ) throws(InputError) {
-    var experts: [FeedForward] = []
-    for index in 0..<configuration.experts {
-      experts.append(
-        try FeedForward("\(name).experts.expert_\(index)", configuration, from: weights)
-      )
-    }
+    let form = ExpertForm(
+      names: (0..<configuration.experts).map {
+        configuration.matrixNames("\(name).experts.expert_\($0)")
+      },
+      modelSize: configuration.modelSize,
+      inner: configuration.feedForwardSize,
+      activation: configuration.layerActivation
+    )
     self.init(
       name,
       router: .single(
         try SwitchRouter("\(name).router", configuration, from: weights.checkpoint)
       ),
-      experts: experts,
+      experts: try .init(form, from: weights),
       execution: weights.execution
     )
   }

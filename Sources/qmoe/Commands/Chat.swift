@@ -3,6 +3,7 @@ import ChatTemplates
 import Diagnostics
 import Foundation
 import Generation
+import Models
 import Tokenization
 
 struct Chat: ParsableCommand {
@@ -24,12 +25,18 @@ struct Chat: ParsableCommand {
 
   private struct Output: Encodable {
     var answers: [WrittenText] = []
+    var expertCache: ExpertCacheReport?
+
+    enum CodingKeys: String, CodingKey {
+      case answers
+      case expertCache = "expert_cache"
+    }
   }
 
   func run() throws {
     let folder = URL(userPath: model)
     let template = try Self.template(folder)
-    let (generator, tokenizer, _) = try options.load(folder, common)
+    let (generator, tokenizer, model) = try options.load(folder, common)
     var conversation = try Conversation(
       generator,
       ChatFormat(template, tokenizer),
@@ -48,7 +55,7 @@ struct Chat: ParsableCommand {
         case .help: Console.error(MessageReader.help)
         case .reset: conversation.reset()
         case .system(let text): try conversation.setSystem(text.isEmpty ? nil : text)
-        case .quit: return try finish(output)
+        case .quit: return try finish(output, model)
         case .unknown(let name): Console.error("\(name) is no command. " + MessageReader.help)
         }
       } catch let error as InputError where isTerminal {
@@ -57,11 +64,14 @@ struct Chat: ParsableCommand {
       }
     }
     if isTerminal { Console.print() }
-    try finish(output)
+    try finish(output, model)
   }
 
-  private func finish(_ output: Output) throws {
-    if common.json { try Console.print(json: output) }
+  private func finish(_ output: Output, _ model: any LanguageModel) throws {
+    var output = output
+    output.expertCache = ExpertCacheReport(model)
+    if common.json { return try Console.print(json: output) }
+    if let cache = output.expertCache { Console.error(cache.summary) }
   }
 
   private func answer(

@@ -121,12 +121,15 @@ struct Compress: ParsableCommand {
   )
   var denseBits: Int?
 
-  @Flag(
+  @Option(
     help: ArgumentHelp(
-      "Go on with what an interrupted run left in OUT.partial, with the same settings; the result is the same.",
-      discussion: ""
+      "Memory that may be used, in bytes, or with KB, MB, GB or TB behind (default: half of what is available).",
+      valueName: "size"
     )
   )
+  var memory: ByteSize?
+
+  @Flag(help: "Go on with what an interrupted run of the same settings left in OUT.partial.")
   var resume = false
 
   @OptionGroup var common: CommonOptions
@@ -184,7 +187,8 @@ struct Compress: ParsableCommand {
       source: source,
       output: output,
       options: options,
-      workers: common.workers
+      workers: common.workers,
+      memory: memory?.bytes
     )
     let display = ProgressDisplay()
     let report = try compress(job, samples: data, progress: display.handler)

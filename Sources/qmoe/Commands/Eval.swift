@@ -27,13 +27,32 @@ struct Eval: ParsableCommand {
 
   @OptionGroup var text: TextOptions
 
+  @OptionGroup var memory: MemoryOptions
+
   @OptionGroup var common: CommonOptions
+
+  private struct Output: Encodable {
+    var result: Evaluation
+    var cache: ExpertCacheReport?
+
+    enum CodingKeys: String, CodingKey { case cache = "expert_cache" }
+
+    func encode(to encoder: any Encoder) throws {
+      try result.encode(to: encoder)
+      var fields = encoder.container(keyedBy: CodingKeys.self)
+      try fields.encodeIfPresent(cache, forKey: .cache)
+    }
+  }
 
   func run() throws {
     let folder = URL(userPath: model)
     // Sequences side by side, each on one thread.
     let execution = fused ? Execution.fused(Workers(count: 1)) : .exact
-    let model = try ModelLoader.load(folder, execution: execution)
+    let model = try ModelLoader.load(
+      folder,
+      execution: execution,
+      memory: memory.budget(threads: common.workers.count)
+    )
     let samples = try text.load(URL(userPath: data), model: model, folder: folder)
     let display = ProgressDisplay()
     let result = try Evaluation.run(
@@ -43,14 +62,16 @@ struct Eval: ParsableCommand {
       progress: display.handler
     )
     display.finish()
+    let cache = ExpertCacheReport(model)
     if common.json {
-      try Console.print(json: result)
+      try Console.print(json: Output(result: result, cache: cache))
     } else {
       Console.print(
         "loss \(result.loss.formatted(4)) nats per token, perplexity "
           + "\(result.perplexity.formatted(2)), over \(result.targetTokens) tokens in "
           + "\(result.seconds.formatted(1)) s"
       )
+      if let cache { Console.error(cache.summary) }
     }
   }
 }

@@ -68,10 +68,12 @@ struct Generate: ParsableCommand {
       limit: options.maxTokens ?? 64,
       into: &stream
     ) { if isShown { Console.print($0, terminator: "") } }
+    let cache = ExpertCacheReport(model)
     guard isShown else {
-      return try Console.print(json: WrittenText(stream.text, result))
+      return try Console.print(json: WrittenText(stream.text, result, cache))
     }
     Console.print()
     Console.error(result.summary)
+    if let cache { Console.error(cache.summary) }
   }
 }

@@ -3,7 +3,7 @@ import Tensors
 import TernaryCode
 
 /// The compressed matrices of one expert, or any other matrix, in the bytes of one tensor.
-public struct ExpertBlock: Sendable {
+public struct EncodedBlock: Sendable {
   /// What those who write the bytes must know of them.
   public struct Summary: Codable, Sendable, Equatable {
     /// The tensor's name.
@@ -25,7 +25,7 @@ public struct ExpertBlock: Sendable {
   ///
   /// - Precondition: there are 1 to 255 matrices of different names.
   public init(_ matrices: [(name: String, matrix: EncodedMatrix)]) {
-    let prefix = Self.commonPrefix(matrices.map(\.name))
+    let prefix = MatrixBlock.commonPrefix(matrices.map(\.name))
     let directory = BlockDirectory.bytes(
       matrices.map {
         .init(suffix: String($0.name.dropFirst(prefix.count)), layout: $0.matrix.layout)
@@ -56,15 +56,6 @@ public struct ExpertBlock: Sendable {
 
   /// The block with the summary and the bytes that another one had.
   public init(_ summary: Summary, bytes: [UInt8]) { (self.summary, self.bytes) = (summary, bytes) }
-
-  /// The longest string that all `names` begin with and that ends with a dot.
-  private static func commonPrefix(_ names: [String]) -> String {
-    var prefix = names.first ?? ""
-    for name in names { prefix = prefix.commonPrefix(with: name) }
-    return String(
-      prefix[..<(prefix.lastIndex(of: ".").map(prefix.index(after:)) ?? prefix.startIndex)]
-    )
-  }
 
   /// The matrices in memory, to be multiplied with.
   ///

@@ -23,7 +23,8 @@ public struct SwitchTransformers: Sendable {
     from weights: WeightSource
   ) throws(InputError) {
     var configuration = configuration
-    // Such a name is given only to a matrix of its own; the published config.json of switch-c-2048 does not tell.
+    // Such a name is given only to a matrix of its own; for switch-c-2048 the QMoE authors' code, too, overrides what
+    // config.json says.
     if weights.contains(SwitchConfiguration.ownHeadName) { configuration.tiesEmbeddings = false }
     self.configuration = configuration
     encoder = try SwitchStack("encoder", configuration, isDecoder: false, from: weights)

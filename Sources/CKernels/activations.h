@@ -55,9 +55,10 @@ TARGET static inline float with_levels(
 TARGET void NAME(qmoe_apply_levels)(
     qmoe_levels levels, size_t rows, const float *restrict positive, const float *restrict negative,
     int accumulating, float *restrict y) {
-  if (levels.stride == 1 && !accumulating) {
-    // A stride that the compiler sees lets it take several rows at a time.
+  if (levels.stride == 1 && !levels.wide && !accumulating) {
+    // A stride and a width that the compiler sees let it take several rows at a time.
     levels.stride = 1;
+    levels.wide = 0;
     for (size_t r = 0; r < rows; r++) y[r] = with_levels(levels, r, positive[r], negative[r]);
     return;
   }

@@ -45,7 +45,14 @@ static inline qmoe_ternary_status qmoe_find_tile(
 
 // The two levels of a row, low first.
 static inline void qmoe_row_levels(qmoe_levels l, size_t row, float pair[2]) {
-  const uint8_t *codes = l.codes + 2 * l.stride * row;
+  uint16_t codes[2];
+  if (l.wide) {
+    memcpy(codes, l.codes + 4 * l.stride * row, 4);
+  } else {
+    const uint8_t *bytes = l.codes + 2 * l.stride * row;
+    codes[0] = bytes[0];
+    codes[1] = bytes[1];
+  }
   uint32_t low = (l.first + codes[0] * l.step) | 0x80000000, high = l.first + codes[1] * l.step;
   memcpy(&pair[0], &low, 4);
   memcpy(&pair[1], &high, 4);

@@ -11,7 +11,7 @@ public struct EncodedMatrix: Sendable {
   public let codes: [[UInt8]]
   /// Lengths of the tiles of each plane.
   public let tileLengths: [[UInt16]]
-  /// Low and high levels, `[rows, groups, 2]`: codes of one byte in a ternary matrix, else bfloat16. Symmetric
+  /// Low and high levels, `[rows, groups, 2]`: codes in a ternary matrix, else bfloat16. Symmetric
   /// ternary ones have one code for both; there are none where all weights are 0.
   public let levels: [UInt8]
   /// Of each stored row, which one of the matrix it is; empty where they are in their own order.
@@ -52,7 +52,7 @@ public struct EncodedMatrix: Sendable {
         levelCode.map { code in
           let ordered =
             encoded.order.isEmpty ? matrix : matrix.reorderingRows(encoded.order.map(Int.init))
-          return ordered.levels.flatMap { isSymmetric ? [code.code($0.high)] : code.codes($0) }
+          return ordered.levels.flatMap { isSymmetric ? code.bytes($0.high) : code.bytes($0) }
         } ?? []
     } else {
       let bits = matrix.grid.alphabet.count.trailingZeroBitCount

@@ -58,7 +58,8 @@ public struct MatrixLayout: Sendable, Equatable {
       case .grid(let bits): "grid \(rows) \(columns) bits=\(bits)"
       }
     return head + " group=\(groupSize)" + (isSymmetric ? " symmetric" : "")
-      + (isReordered ? " ordered" : "") + (bias == nil ? "" : " bias")
+      + (isReordered ? " ordered" : "") + (hasWideLevels ? " exact" : "")
+      + (bias == nil ? "" : " bias")
       + (outliers == 0 ? "" : " outliers=\(outliers)")
   }
 }
@@ -75,6 +76,12 @@ extension MatrixLayout {
     return 0
   }
 
+  /// Whether levels are stored as bfloat16 has them.
+  private var hasWideLevels: Bool {
+    if case .ternary(1..., let levels) = code { return levels.isWide }
+    return false
+  }
+
   /// Tiles of a plane.
   var tiles: Int {
     let (height, width) = (TernaryMatrix.tileRows, TernaryMatrix.tileColumns)
@@ -88,7 +95,7 @@ extension MatrixLayout {
   var levelsByteCount: Int {
     switch code {
     case .ternary(planes: 0, _): 0
-    case .ternary: rows * groups * (isSymmetric ? 1 : 2)
+    case .ternary(_, let levels): rows * groups * (isSymmetric ? 1 : 2) * levels.byteCount
     case .grid: rows * groups * 4
     }
   }
@@ -137,7 +144,8 @@ extension MatrixLayout {
     static let ordered = Flags(rawValue: 4)
     static let biased = Flags(rawValue: 8)
     static let sparse = Flags(rawValue: 16)
-    static let all: Flags = [.symmetric, .grouped, .ordered, .biased, .sparse]
+    static let wide = Flags(rawValue: 32)
+    static let all: Flags = [.symmetric, .grouped, .ordered, .biased, .sparse, .wide]
   }
 
   private var flags: Flags {
@@ -147,6 +155,7 @@ extension MatrixLayout {
     if isReordered { flags.insert(.ordered) }
     if bias != nil { flags.insert(.biased) }
     if outliers > 0 { flags.insert(.sparse) }
+    if hasWideLevels { flags.insert(.wide) }
     return flags
   }
 
@@ -159,7 +168,7 @@ extension MatrixLayout {
     bytes.append(number: rows)
     bytes.append(number: columns)
     if groupSize < columns { bytes.append(number: groupSize) }
-    if case .ternary(1..., let levels) = code {
+    if case .ternary(1..., let levels) = code, !levels.isWide {
       bytes.append(littleEndian: [levels.first])
       bytes.append(number: Int(levels.step))
     }
@@ -180,7 +189,7 @@ extension MatrixLayout {
     }
     let flags = Flags(rawValue: try reader.byte())
     guard Flags.all.isSuperset(of: flags) else {
-      throw malformed("flags below 32", flags.rawValue)
+      throw malformed("flags below 64", flags.rawValue)
     }
     let width = Int(try reader.byte())
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
@@ -189,13 +198,19 @@ extension MatrixLayout {
     groupSize = flags.contains(.grouped) ? try reader.number(in: 1...columns) : columns
     isSymmetric = flags.contains(.symmetric)
     isReordered = flags.contains(.ordered)
+    let isWide = flags.contains(.wide)
+    guard !isWide || kind == .ternary && width == 1 && !isSymmetric else {
+      throw malformed("exact levels of one plane that are not symmetric", "others")
+    }
     switch kind {
     case .ternary:
       guard width <= TernaryMatrix.planeLimit, width > 0 || !isReordered else {
         throw malformed("at most \(TernaryMatrix.planeLimit) planes, ordered only if any", width)
       }
       var levels = LevelCode(covering: [])
-      if width > 0 {
+      if isWide {
+        levels = .bfloat16
+      } else if width > 0 {
         let first = try reader.word()
         let step = try reader.number(in: 0...Int(UInt32.max))
         guard let code = LevelCode(first: first, step: UInt32(step)) else {

@@ -88,10 +88,8 @@ final class CompressedFolderWriter {
     experts: [FeedForward],
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Int {
-    let files = try otherFiles(of: folder).filter {
-      ![Checkpoint.indexFile, ModelLoader.configurationFile].contains($0.key)
-    }
-    let configuration = try configuration(of: folder, quantization)
+    let files = try otherFiles(of: [folder]).filter { $0.key != ModelLoader.configurationFile }
+    let configuration = try configuration(of: [folder], quantization)
     // In the index: the name, the shard's name and a checksum.
     let names = experts.map { String($0.names[0].dropLast(8)) }
     let index = try index.json().count + names.reduce(512) { $0 + $1.utf8.count + 50 }
@@ -115,12 +113,13 @@ final class CompressedFolderWriter {
 
   /// Writes configuration, index and the model's other files, and gives the folder its name.
   ///
+  /// - Parameter folders: where the model's files are; of several with the same name the first counts.
   /// - Returns: bytes of the whole folder, and of the experts' shards by purpose.
-  func finish(model folder: URL, _ quantization: QuantizationConfig) throws(InputError) -> (
+  func finish(model folders: [URL], _ quantization: QuantizationConfig) throws(InputError) -> (
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
-    var files = try otherFiles(of: folder)
-    files[ModelLoader.configurationFile] = try configuration(of: folder, quantization)
+    var files = try otherFiles(of: folders)
+    files[ModelLoader.configurationFile] = try configuration(of: folders, quantization)
     files[Checkpoint.indexFile] = try index.json()
     try output.removeWork()
     let total = try output.write { (folder) throws(InputError) in
@@ -134,21 +133,29 @@ final class CompressedFolderWriter {
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
-  private func otherFiles(of folder: URL) throws(InputError) -> [String: Data] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+  private func otherFiles(of folders: [URL]) throws(InputError) -> [String: Data] {
     var files: [String: Data] = [:]
-    for name in names where [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix) {
-      let path = folder.appending(path: name).path
-      if MappedFile.isRegular(path) { files[name] = try MappedFile(path: path).data }
+    for folder in folders {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+      for name in names where files[name] == nil && Self.isCopied(name) {
+        let path = folder.appending(path: name).path
+        if MappedFile.isRegular(path) { files[name] = try MappedFile(path: path).data }
+      }
     }
     return files
   }
 
+  private static func isCopied(_ name: String) -> Bool {
+    [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix)
+      && ![Checkpoint.indexFile, Checkpoint.pyTorchIndexFile].contains(name)
+  }
+
   private func configuration(
-    of folder: URL,
+    of folders: [URL],
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Data {
-    let path = folder.appending(path: ModelLoader.configurationFile).path
+    let paths = folders.map { $0.appending(path: ModelLoader.configurationFile).path }
+    let path = paths.first(where: FileManager.default.fileExists) ?? paths[0]
     let source = try MappedFile(path: path).data
     do {
       var fields = try JSONSerialization.jsonObject(with: source) as? [String: Any] ?? [:]

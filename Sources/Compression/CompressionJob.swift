@@ -175,7 +175,7 @@ public struct CompressionJob: Sendable {
         remedy: "Compress again"
       )
     }
-    let (total, sizes) = try writer.finish(model: model, options.configuration)
+    let (total, sizes) = try writer.finish(model: [model], options.configuration)
     tally.complete(&report, sizes)
     report.outputBytes = total
     report.inputBytes = try folderByteCount(model)
@@ -199,11 +199,12 @@ extension CompressionJob {
     _ report: inout CompressionReport,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
+    let needed = (source.embeddings + [source.head]).compactMap(\.name)
+    let replaced = replacedTensors.union(checkpoint.aliases(besides: needed))
     guard let bits = options.denseBits else {
-      try writer.writeDense(checkpoint, except: replacedTensors, blocks: [])
+      try writer.writeDense(checkpoint, except: replaced, blocks: [])
       return source
     }
-    let replaced = replacedTensors
     var names: Set<String> = []
     var blocks: [(name: String, bytes: [UInt8])] = []
     var dense = CompressionReport.Dense(bits: bits)

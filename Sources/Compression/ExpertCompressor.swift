@@ -36,7 +36,7 @@ struct ExpertCompressor: Sendable {
     case .gptq, .rtn: quantized = try quantizeToGrid(expert, calibration)
     case .rd: (quantized, referenceOutputs) = try quantizeByRate(expert, calibration)
     }
-    if expert.canReorderNeurons { reorderNeurons(&quantized) }
+    if expert.canReorderNeurons { sortNeurons(&quantized, \.matrix) }
     var matrices: [(name: String, matrix: EncodedMatrix)] = []
     for part in quantized { matrices.append((part.name, try EncodedMatrix(part.matrix))) }
     let block = EncodedBlock(matrices)
@@ -119,23 +119,5 @@ struct ExpertCompressor: Sendable {
       )
     }
     return weights
-  }
-
-  /// Sorts the expert's inner neurons, rows of its input matrices and columns of its output matrix,
-  /// by how many digits of their weights are not zero. The expert computes the same; but rows that are
-  /// decoded side by side are finished at about the same time, and each tile gets the width that
-  /// suits its rows.
-  private func reorderNeurons(_ parts: inout [Quantized]) {
-    guard let output = parts.last?.matrix, output.groups == 1,
-      parts.allSatisfy({ $0.matrix.grid.alphabet.zero != nil })
-    else { return }
-    let counts = (0..<output.columns).map { neuron in
-      parts.dropLast().reduce(0) { $0 + $1.matrix.digitCount(row: neuron) }
-    }
-    let order = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-    for index in parts.indices.dropLast() {
-      parts[index].matrix = parts[index].matrix.reorderingRows(order)
-    }
-    parts[parts.count - 1].matrix = output.reorderingColumns(order)
   }
 }

@@ -63,6 +63,21 @@ public struct QuantizedMatrix: Sendable, Equatable {
     setBias(bias)
   }
 
+  /// A matrix of ternary symbols whose levels are stored exactly.
+  ///
+  /// - Parameters:
+  ///   - symbols: row-major, `[rows, columns]`: 0, 1 and 2 for low, zero and high.
+  ///   - levels: `[rows]`, finite numbers of bfloat16. A level that a symbol takes is not 0.
+  public init(rows: Int, columns: Int, symbols: [UInt8], exactly levels: [Levels]) {
+    precondition(symbols.count == rows * columns && levels.count == rows)
+    self.init(rows: rows, columns: columns, grid: Grid(.ternary))
+    self.symbols = symbols
+    self.levels = levels
+    let code = LevelCode(exactly: usedMagnitudes)
+    levelCode = code
+    self.levels = levels.map(code.rounded)
+  }
+
   /// Sets the bias to `values`, `[rows]`, rounded as it is stored; none if all are zero.
   public mutating func setBias(_ values: [Float]) {
     precondition(values.isEmpty || values.count == rows)
@@ -92,15 +107,8 @@ public struct QuantizedMatrix: Sendable, Equatable {
 
   /// The matrix with its levels as the code of ternary levels stores them.
   public func roundingLevels() -> QuantizedMatrix {
-    // A level that no weight takes does not count, such as both of a row of zeros.
-    var magnitudes: [Float] = []
     let groupSize = grid.groupSize(columns: columns)
-    for (index, levels) in levels.enumerated() {
-      let symbols = symbols(ofGroup: index)
-      if symbols.contains(0) { magnitudes.append(-levels.low) }
-      if symbols.contains(2) { magnitudes.append(levels.high) }
-    }
-    let code = LevelCode(covering: magnitudes)
+    let code = LevelCode(covering: usedMagnitudes)
     var result = self
     result.levelCode = code
     // There is no level of 0 in the code: weights that take one, as errors carried to a row without
@@ -112,6 +120,17 @@ public struct QuantizedMatrix: Sendable, Equatable {
     }
     result.levels = levels.map(code.rounded)
     return result
+  }
+
+  /// The magnitudes of ternary levels. One that no weight takes does not count, such as both of a row of zeros.
+  private var usedMagnitudes: [Float] {
+    var magnitudes: [Float] = []
+    for (index, levels) in levels.enumerated() {
+      let symbols = symbols(ofGroup: index)
+      if symbols.contains(0) { magnitudes.append(-levels.low) }
+      if symbols.contains(2) { magnitudes.append(levels.high) }
+    }
+    return magnitudes
   }
 
   /// The symbols of group `index` of `[rows, groups]`.

@@ -4,7 +4,8 @@ import Synchronization
 
 /// The tensors of a Hugging Face checkpoint folder, mapped and read only when touched.
 ///
-/// Either one `model.safetensors`, or shards that `model.safetensors.index.json` lists.
+/// Either one file or shards that an index lists, in the form of safetensors or, where there are none, of PyTorch:
+/// `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`, `pytorch_model.bin.index.json`.
 public final class Checkpoint: Sendable {
   /// The folder, for messages.
   public let folder: URL
@@ -15,7 +16,8 @@ public final class Checkpoint: Sendable {
   private let readNames = Mutex<Set<String>>([])
 
   private struct Shard: Sendable {
-    let header: SafetensorsHeader
+    let tensors: [String: StoredTensor]
+    let metadata: [String: String]
     let file: MappedFile
   }
 
@@ -24,34 +26,40 @@ public final class Checkpoint: Sendable {
   /// File name of the index of a checkpoint in shards.
   public static let indexFile = "model.safetensors.index.json"
 
+  /// File names of a checkpoint of PyTorch: in one piece, and of the index of shards.
+  public static let (pyTorchFile, pyTorchIndexFile) = (
+    "pytorch_model.bin", "pytorch_model.bin.index.json"
+  )
+
   /// Opens the checkpoint in `folder` and checks the headers of all its files.
   ///
   /// - Throws: `InputError` if a file is missing, damaged, or the index and the files disagree.
   public init(folder: URL) throws(InputError) {
     self.folder = folder
-    let index = folder.appending(path: Self.indexFile)
-    if FileManager.default.fileExists(atPath: index.path) {
+    let names = [Self.indexFile, Self.singleFile, Self.pyTorchIndexFile, Self.pyTorchFile]
+    let found = names.first {
+      FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+    }
+    guard let found else {
+      throw InputError(
+        .missing,
+        at: folder.path,
+        expected: names.dropLast().joined(separator: ", ") + " or " + Self.pyTorchFile,
+        found: "none of them",
+        remedy: "Give the folder of a Hugging Face checkpoint"
+      )
+    }
+    if [Self.indexFile, Self.pyTorchIndexFile].contains(found) {
+      let index = folder.appending(path: found)
       let map = try Self.weightMap(of: index)
       files = Set(map.values).sorted()
-      shards = try Self.open(files, in: folder)
+      shards = try Self.open(files, in: folder, listedIn: index)
       shardOfTensor = map
       try checkIndex(index)
     } else {
-      files = [Self.singleFile]
-      guard FileManager.default.fileExists(atPath: folder.appending(path: Self.singleFile).path)
-      else {
-        throw InputError(
-          .missing,
-          at: folder.path,
-          expected: "\(Self.singleFile) or \(Self.indexFile)",
-          found: "neither",
-          remedy: "Give the folder of a Hugging Face checkpoint in safetensors form"
-        )
-      }
-      shards = try Self.open(files, in: folder)
-      shardOfTensor = (shards[Self.singleFile]?.header.entries ?? [:]).mapValues { _ in
-        Self.singleFile
-      }
+      files = [found]
+      shards = [found: try Self.open(found, in: folder)]
+      shardOfTensor = (shards[found]?.tensors ?? [:]).mapValues { _ in found }
     }
   }
 
@@ -61,8 +69,8 @@ public final class Checkpoint: Sendable {
   public init(folder: URL, file: String) throws(InputError) {
     self.folder = folder
     files = [file]
-    shards = try Self.open(files, in: folder)
-    shardOfTensor = (shards[file]?.header.entries ?? [:]).mapValues { _ in file }
+    shards = [file: try Self.open(file, in: folder)]
+    shardOfTensor = (shards[file]?.tensors ?? [:]).mapValues { _ in file }
   }
 
   /// Names of all tensors, sorted.
@@ -83,11 +91,24 @@ public final class Checkpoint: Sendable {
 
   /// The strings under `__metadata__` of the file that holds the tensor `name`.
   public func metadata(ofFileWith name: String) -> [String: String] {
-    shardOfTensor[name].flatMap { shards[$0]?.header.metadata } ?? [:]
+    shardOfTensor[name].flatMap { shards[$0]?.metadata } ?? [:]
   }
 
   /// Whether there is a tensor `name`.
   public func contains(_ name: String) -> Bool { shardOfTensor[name] != nil }
+
+  /// Names that can be left out, since each stands for the same tensor as another one: that which comes first, or one
+  /// of `needed`, none of which are left out. PyTorch's files keep shared embeddings under all their names.
+  public func aliases(besides needed: [String]) -> Set<String> {
+    var seen: Set<String> = []
+    var aliases: Set<String> = []
+    for name in needed + names where !aliases.contains(name) {
+      guard let (shard, tensor) = try? find(name), !tensor.range.isEmpty else { continue }
+      let place = "\(tensor.range) of \(shard.file.path)"
+      if !seen.insert(place).inserted, !needed.contains(name) { aliases.insert(name) }
+    }
+    return aliases
+  }
 
   /// The tensor `name`.
   ///
@@ -102,15 +123,8 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func peek(_ name: String) throws(InputError) -> TensorView {
-    let (shard, entry) = try find(name)
-    let start = shard.header.dataOffset
-    return TensorView(
-      name: name,
-      elementType: entry.elementType,
-      shape: entry.shape,
-      bytes: shard.file.bytes[start + entry.range.lowerBound..<start + entry.range.upperBound],
-      file: shard.file.path
-    )
+    let (shard, tensor) = try find(name)
+    return tensor.view(name, in: shard.file)
   }
 
   /// The tensor `name`, which must have the dimensions `shape`.
@@ -134,24 +148,18 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `InputError` if there is none.
   public func location(of name: String) throws(InputError) -> (path: String, range: Range<Int>) {
-    let (shard, entry) = try find(name)
-    let start = shard.header.dataOffset
-    return (
-      shard.file.path, start + entry.range.lowerBound..<start + entry.range.upperBound
-    )
+    let (shard, tensor) = try find(name)
+    return (shard.file.path, tensor.range)
   }
 
   /// How many bytes can be read from the first byte of the tensor `name` to the end of its file.
   public func readableByteCount(from name: String) -> Int {
-    guard let (shard, entry) = try? find(name) else { return 0 }
-    return shard.file.bytes.count - shard.header.dataOffset - entry.range.lowerBound
+    guard let (shard, tensor) = try? find(name) else { return 0 }
+    return shard.file.bytes.count - tensor.range.lowerBound
   }
 
-  private func find(
-    _ name: String
-  ) throws(InputError) -> (shard: Shard, entry: SafetensorsHeader.Entry) {
-    guard let shard = shardOfTensor[name].flatMap({ shards[$0] }),
-      let entry = shard.header.entries[name]
+  private func find(_ name: String) throws(InputError) -> (shard: Shard, tensor: StoredTensor) {
+    guard let shard = shardOfTensor[name].flatMap({ shards[$0] }), let tensor = shard.tensors[name]
     else {
       throw InputError(
         .missing,
@@ -161,7 +169,7 @@ public final class Checkpoint: Sendable {
         remedy: "The checkpoint is incomplete or its config.json tells another architecture"
       )
     }
-    return (shard, entry)
+    return (shard, tensor)
   }
 }
 
@@ -210,27 +218,68 @@ extension Checkpoint {
 
   private static func open(
     _ files: [String],
-    in folder: URL
+    in folder: URL,
+    listedIn index: URL
   ) throws(InputError) -> [String: Shard] {
-    var shards: [String: Shard] = [:]
-    for name in files {
-      let file = try MappedFile(path: folder.appending(path: name).path)
-      shards[name] = Shard(
-        header: try SafetensorsHeader(of: file.bytes, path: file.path),
-        file: file
+    let missing = files.filter {
+      !FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+    }
+    guard missing.isEmpty else {
+      let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""
+      throw InputError(
+        .missing,
+        at: index.path,
+        expected: "the \(files.count) files that it names",
+        found: "no \(missing.prefix(3).joined(separator: ", "))\(more)",
+        remedy: "Fetch what is missing"
       )
     }
+    var shards: [String: Shard] = [:]
+    for name in files { shards[name] = try open(name, in: folder) }
     return shards
   }
 
+  /// Opens a file, whose name tells its form.
+  private static func open(_ name: String, in folder: URL) throws(InputError) -> Shard {
+    let path = folder.appending(path: name).path
+    guard [".bin", ".pt"].contains(where: name.hasSuffix) else {
+      let file = try MappedFile(path: path)
+      let header = try SafetensorsHeader(of: file.bytes, path: path)
+      return Shard(tensors: header.tensors, metadata: header.metadata, file: file)
+    }
+    let file = try PyTorchFile(path: path)
+    guard let other = file.integers.keys.min() else {
+      return Shard(tensors: file.tensors, metadata: [:], file: file.file)
+    }
+    throw InputError(
+      .unsupported,
+      at: "\(path): '\(other)'",
+      expected: "a tensor",
+      found: "an integer",
+      remedy: "Save the model's state_dict() alone by torch.save"
+    )
+  }
+
   private func checkIndex(_ index: URL) throws(InputError) {
-    for (name, file) in shardOfTensor where shards[file]?.header.entries[name] == nil {
+    for (name, file) in shardOfTensor where shards[file]?.tensors[name] == nil {
       throw InputError(
         .missing,
         at: folder.appending(path: file).path,
         expected: "a tensor '\(name)'",
         found: "none of that name",
         remedy: "\(index.lastPathComponent) names it; the two do not belong together"
+      )
+    }
+    for (file, shard) in shards {
+      guard let name = shard.tensors.keys.first(where: { shardOfTensor[$0] ?? file != file }) else {
+        continue
+      }
+      throw InputError(
+        .malformed,
+        at: folder.appending(path: file).path,
+        expected: "'\(name)' in \(shardOfTensor[name] ?? "") alone, as the index tells",
+        found: "it here, too",
+        remedy: "Files of several checkpoints are mixed; fetch it again"
       )
     }
   }

@@ -25,4 +25,18 @@ public enum ElementType: String, Sendable, CaseIterable {
     case .i64, .u64, .f64: 8
     }
   }
+
+  /// Bytes of a tensor of `shape`; `nil` if a dimension is negative, or they do not fit in memory.
+  func byteCount(of shape: [Int]) -> Int? {
+    var product = byteCount
+    for dimension in shape {
+      guard dimension >= 0 else { return nil }
+      // An empty tensor's other dimensions may not overflow either: some of them are multiplied
+      // without the empty one later.
+      let (next, overflow) = product.multipliedReportingOverflow(by: max(1, dimension))
+      if overflow { return nil }
+      product = next
+    }
+    return shape.contains(0) ? 0 : product
+  }
 }

@@ -24,6 +24,17 @@ public struct SafetensorsHeader: Sendable {
   /// Offset of the data from the start of the file.
   public let dataOffset: Int
 
+  /// The tensors by name, in their places in the file.
+  var tensors: [String: StoredTensor] {
+    entries.mapValues { entry in
+      StoredTensor(
+        elementType: entry.elementType,
+        shape: entry.shape,
+        range: dataOffset + entry.range.lowerBound..<dataOffset + entry.range.upperBound
+      )
+    }
+  }
+
   /// The reference implementation's limit.
   static let maximumLength = 100_000_000
 
@@ -190,7 +201,7 @@ extension SafetensorsHeader {
           remedy: remedy
         )
       }
-      guard let byteCount = checkedByteCount(of: shape, type) else {
+      guard let byteCount = type.byteCount(of: shape) else {
         throw InputError(
           .malformed,
           at: place,
@@ -209,19 +220,6 @@ extension SafetensorsHeader {
         )
       }
       return Entry(elementType: type, shape: shape, range: data_offsets[0]..<data_offsets[1])
-    }
-
-    private func checkedByteCount(of shape: [Int], _ type: ElementType) -> Int? {
-      var product = type.byteCount
-      for dimension in shape {
-        guard dimension >= 0 else { return nil }
-        // An empty tensor's other dimensions may not overflow either: some of them are multiplied
-        // without the empty one later.
-        let (next, overflow) = product.multipliedReportingOverflow(by: max(1, dimension))
-        if overflow { return nil }
-        product = next
-      }
-      return shape.contains(0) ? 0 : product
     }
   }
 }

@@ -74,7 +74,7 @@ public struct TernaryMatrix: Sendable {
   ///   - planes: at most `planeLimit`; of more than one, levels must be symmetric.
   ///   - levels: codes of low and high level, `[rows, groups, 2]`, or if they are symmetric of both at once,
   ///     `[rows, groups]`; empty without planes.
-  ///   - hasSymmetricLevels: whether low levels are the opposites of high ones.
+  ///   - hasSymmetricLevels: whether low levels are the opposites of high ones; those of a wide code are not.
   ///   - levelCode: what these stand for.
   ///   - order: `[rows]` numbers of 16 bits, little-endian: of each stored row, which one of the matrix it
   ///     is; `nil` where they are in their own order.
@@ -107,6 +107,7 @@ public struct TernaryMatrix: Sendable {
     self.levelCode = levelCode
     self.order = order
     guard planes.count <= (hasSymmetricLevels ? Self.planeLimit : 1),
+      !levelCode.isWide || !hasSymmetricLevels,
       levelCode.doubled(max(0, planes.count - 1)) != nil
     else {
       throw InputError(
@@ -134,7 +135,8 @@ public struct TernaryMatrix: Sendable {
     }
     self.planes = checked
     let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
-    let levelCount = planes.isEmpty ? 0 : rows * groups * (hasSymmetricLevels ? 1 : 2)
+    let levelCount =
+      planes.isEmpty ? 0 : rows * groups * (hasSymmetricLevels ? 1 : 2) * levelCode.byteCount
     guard levels.count == levelCount else {
       throw InputError(
         .invalidValue,
@@ -147,6 +149,7 @@ public struct TernaryMatrix: Sendable {
     self.levels =
       hasSymmetricLevels ? ByteView(copying: levels.buffer.flatMap { [$0, $0] }) : levels
     try checkOrder()
+    try checkLevels()
   }
 
   /// A matrix of one plane, with codes of low and high level, `[rows, groups, 2]`.
@@ -190,6 +193,25 @@ public struct TernaryMatrix: Sendable {
         found: "\(order.count) bytes that name \(isNamed.count { $0 })"
       )
     }
+  }
+
+  /// Codes of one byte all stand for finite magnitudes; wide ones may not.
+  private func checkLevels() throws(InputError) {
+    guard levelCode.isWide else { return }
+    for index in 0..<levels.count / 2 where levelCodeValue(index) > levelCode.largestCode {
+      throw InputError(
+        .malformed,
+        at: "\(place), levels",
+        expected: "finite magnitudes",
+        found: "the code \(levelCodeValue(index))"
+      )
+    }
+  }
+
+  /// The code at `index` of `[rows, groups, 2]`.
+  private func levelCodeValue(_ index: Int) -> UInt16 {
+    guard levelCode.isWide else { return UInt16((levels.base + index).load(as: UInt8.self)) }
+    return UInt16(littleEndian: (levels.base + 2 * index).loadUnaligned(as: UInt16.self))
   }
 
   /// Of each stored row, which one of the matrix it is; `nil` where they are in their own order.
@@ -264,8 +286,7 @@ public struct TernaryMatrix: Sendable {
 
   /// The levels of group `index` of `[rows, groups]`.
   func levels(at index: Int) -> Levels {
-    let pair = levels.base + index * 2
-    return levelCode.levels(pair.load(as: UInt8.self), (pair + 1).load(as: UInt8.self))
+    levelCode.levels(levelCodeValue(2 * index), levelCodeValue(2 * index + 1))
   }
 
   /// All levels, `[rows, groups]`; none without planes.
@@ -276,11 +297,13 @@ public struct TernaryMatrix: Sendable {
   /// - Precondition: there is such a plane.
   func kernelLevels(fromRow row: Int, group: Int, plane: Int) -> qmoe_levels {
     qmoe_levels(
-      codes: (levels.base + (row * groups + group) * 2).assumingMemoryBound(to: UInt8.self),
+      codes: (levels.base + (row * groups + group) * 2 * levelCode.byteCount)
+        .assumingMemoryBound(to: UInt8.self),
       stride: groups,
       // `init` found that it can be doubled so often.
       first: (levelCode.doubled(plane) ?? levelCode).first,
-      step: levelCode.step
+      step: levelCode.step,
+      wide: levelCode.isWide ? 1 : 0
     )
   }
 
@@ -290,7 +313,8 @@ public struct TernaryMatrix: Sendable {
       codes: levels.base.assumingMemoryBound(to: UInt8.self),
       stride: 0,
       first: Float(1 << plane).bitPattern,
-      step: 0
+      step: 0,
+      wide: 0
     )
   }
 

@@ -17,8 +17,8 @@ struct QMoE: ParsableCommand {
       """,
     version: programVersion,
     subcommands: [
-      Demo.self, Compress.self, Eval.self, Generate.self, Chat.self, Tokenize.self, Inspect.self,
-      Verify.self, Bench.self, Sweep.self, Synthesize.self,
+      Demo.self, Compress.self, Import.self, Eval.self, Generate.self, Chat.self, Tokenize.self,
+      Inspect.self, Verify.self, Bench.self, Sweep.self, Synthesize.self,
     ]
   )
 

@@ -11,8 +11,18 @@ import Testing
   private func synthesize(_ name: String, threads: Int) throws -> URL {
     let url = folder.url.appending(path: name)
     let result = try Program.run(
-      "synthesize", "--like", "switch-base-128", "--experts", "2", "--layers", "2", "--tokens",
-      "600", "--threads", "\(threads)", url.path
+      "synthesize",
+      "--like",
+      "switch-base-128",
+      "--experts",
+      "2",
+      "--layers",
+      "2",
+      "--tokens",
+      "600",
+      "--threads",
+      "\(threads)",
+      url.path
     )
     #expect(result.status == 0, "\(result.errors)")
     return url
@@ -34,8 +44,16 @@ import Testing
     let calibration = one.appending(path: "calibration.jsonl").path
     func compress(_ memory: String, _ out: String) throws -> Program.Result {
       try Program.run(
-        "compress", one.path, out, "--calibration", calibration, "--method", "rtn", "--memory",
-        memory, "--json"
+        "compress",
+        one.path,
+        out,
+        "--calibration",
+        calibration,
+        "--method",
+        "rtn",
+        "--memory",
+        memory,
+        "--json"
       )
     }
     let refused = try compress("100MB", out)

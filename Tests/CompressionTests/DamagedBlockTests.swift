@@ -11,7 +11,7 @@ import Testing
 @Suite struct DamagedBlockTests {
   private let folder: TemporaryFolder
   private let original: [UInt8]
-  private let sizes = [(70, 130), (20, 40), (5, 5)]
+  private let sizes = [(70, 130), (20, 40), (5, 5), (9, 30)]
 
   init() throws {
     folder = try TemporaryFolder()
@@ -41,7 +41,13 @@ import Testing
     let grid = gptq.quantize(weights, grid: Grid(.uniform(bits: 3)))
     let outliers = grid.outliers.reduce(0) { $0 + $1.count }
     precondition(outliers > 0)
-    let quantized = [first, grid, zeros]
+    let exact = QuantizedMatrix(
+      rows: 9,
+      columns: 30,
+      symbols: (0..<270).map { _ in UInt8(3 * random.uniform()) },
+      exactly: (0..<9).map { Levels(low: -1, high: Float(1 << ($0 * 2))) }
+    )
+    let quantized = [first, grid, zeros, exact]
     let expert = try quantized.enumerated().map {
       (name: "e.w\($0)", matrix: try EncodedMatrix($1))
     }

@@ -42,7 +42,7 @@ import Testing
       rows: rows,
       columns: columns,
       multiples: symbols,
-      levels: (0..<rows).map { _ in code.magnitude(UInt8(256 * random.uniform())) },
+      levels: (0..<rows).map { _ in code.magnitude(UInt16(256 * random.uniform())) },
       levelCode: code,
       bias: (0..<rows).map { _ in Float(random.normal()) }
     )
@@ -113,6 +113,35 @@ import Testing
     let counts = quantized.symbolCounts
     #expect(try matrix.symbolCounts() == (largest > 0 ? counts : [rows * columns]))
     try checkProducts(matrix, quantized)
+  }
+
+  /// Ternary levels as bfloat16 has them, near each other or not, rows in their own order or not.
+  @Test(arguments: [(1.0, 70, 300, 0.7), (1e9, 70, 300, 0.7), (1e9, 300, 1300, 0.98)])
+  func exactLevels(spread: Double, rows: Int, columns: Int, zeros: Double) throws {
+    var random = SeededGenerator(seed: 9)
+    func level() -> Float { Float(pow(spread, random.uniform()) / spread).roundedToBFloat16 }
+    let levels = (0..<rows).map { _ in Levels(low: -level(), high: level()) }
+    let symbols = (0..<rows * columns).map { index -> UInt8 in
+      let share = index / columns % 2 == 0 ? zeros : 0.5
+      return random.uniform() < share ? 1 : random.uniform() < 0.5 ? 0 : 2
+    }
+    let quantized = QuantizedMatrix(
+      rows: rows,
+      columns: columns,
+      symbols: symbols,
+      exactly: levels
+    )
+    #expect(quantized.levels == levels)
+    let encoded = try EncodedMatrix(quantized)
+    #expect(encoded.levels.count == rows * (spread > 1 ? 4 : 2))
+    #expect(encoded.layout.isReordered == (zeros > 0.9))
+    let result = try write([[("w", encoded)]])
+    #expect(result.sizes.levels == encoded.levels.count)
+    let matrix = try read("w", rows, columns)
+    #expect(try isSame(Linear(matrix).matrix(), quantized.dequantized()))
+    try checkProducts(matrix, quantized)
+    let plain = PlainBlock(encoded.tensor(for: "w").bytes).matrices[0]
+    #expect(plain.weights == quantized.dequantized().elements)
   }
 
   /// Rows of several planes that are stored in one order of their own.

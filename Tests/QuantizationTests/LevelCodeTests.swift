@@ -28,7 +28,7 @@ import Testing
   @Test func codesAreStored() {
     var random = SeededGenerator(seed: 8)
     let code = LevelCode(covering: (0..<9).map { _ in Float(random.uniform()) })
-    for number in UInt8.min...255 { #expect(code.code(code.magnitude(number)) == number) }
+    for number in UInt16(0)...255 { #expect(code.code(code.magnitude(number)) == number) }
   }
 
   @Test func extremesDoNotBreakIt() {
@@ -55,6 +55,38 @@ import Testing
     #expect(LevelCode(first: 0, step: .max) == nil)
     #expect(LevelCode(first: .max, step: 0) == nil)
     #expect(LevelCode(first: 0x8000_0000, step: 0) == nil)
+  }
+
+  /// Numbers of bfloat16 come back as they are: in one byte if they are near each other, else in two.
+  @Test func exactCodesAreExact() {
+    func bfloat16(_ bits: UInt32) -> Float { Float(bitPattern: bits << 16) }
+    let all = (1...0x7f7f).map { bfloat16(UInt32($0)) }
+    for (magnitudes, isWide): (ArraySlice<Float>, Bool) in [
+      (all[...], true), (all[1000...1255], false), (all[1000...1256], true), (all[0...255], false),
+      (all[16000...16000], false), (all[0x7e7f...], false), (all.suffix(1), false), ([], false),
+    ] {
+      let code = LevelCode(exactly: magnitudes + [0])
+      #expect(code.isWide == isWide)
+      #expect(code.byteCount == (isWide ? 2 : 1))
+      for magnitude in magnitudes { #expect(code.magnitude(code.code(magnitude)) == magnitude) }
+    }
+    #expect(LevelCode.bfloat16.largestCode == 0x7f7f)
+    #expect(LevelCode.bfloat16.bytes(Levels(low: -1, high: 0.5)) == [0x80, 0x3f, 0, 0x3f])
+    #expect(LevelCode.bfloat16.code(.infinity) == 0x7f7f)
+    #expect(LevelCode.bfloat16.doubled(1) == nil && LevelCode.bfloat16.doubled(0) == .bfloat16)
+  }
+
+  @Test func exactLevelsStayAsTheyAre() {
+    let levels = [(-3, 1e-9), (-2e20, 0), (0, 7), (0, 0)].map {
+      Levels(low: Float($0).roundedToBFloat16, high: Float($1).roundedToBFloat16)
+    }
+    let symbols: [UInt8] = [0, 1, 2, 1, 0, 1, 2, 2, 1, 1, 1, 1]
+    let matrix = QuantizedMatrix(rows: 4, columns: 3, symbols: symbols, exactly: levels)
+    #expect(matrix.levelCode == .bfloat16 && matrix.levels == levels)
+    #expect(
+      matrix.dequantized().elements
+        == [levels[0].low, 0, levels[0].high, 0, levels[1].low, 0, 7, 7, 0, 0, 0, 0]
+    )
   }
 
   /// Rows of zeros have levels that are never used, and must not widen the range of the others.
@@ -101,7 +133,7 @@ import Testing
     let code = LevelCode(covering: [0.01, 0.04])
     for exponent in 0...3 {
       let doubled = try #require(code.doubled(exponent))
-      for byte in [UInt8(0), 1, 100, 255] {
+      for byte in [UInt16(0), 1, 100, 255] {
         #expect(doubled.magnitude(byte) == code.magnitude(byte) * Float(1 << exponent))
       }
     }

@@ -45,6 +45,7 @@ import Testing
         columns: columns,
         zeros: sizes.uniform(),
         levelGroupSize: seed % 4 == 0 ? 256 : nil,
+        hasWideLevels: seed % 3 == 0,
         seed: UInt64(seed)
       )
       let matrix = try random.matrix(random.encoded(width: seed % 7))
@@ -65,6 +66,7 @@ import Testing
         columns: columns,
         zeros: sizes.uniform(),
         levelGroupSize: seed % 4 == 0 ? 256 : nil,
+        hasWideLevels: seed % 3 == 0,
         seed: UInt64(seed)
       )
       let matrix = try random.matrix(random.encoded(width: seed % 7))

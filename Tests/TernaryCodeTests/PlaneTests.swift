@@ -84,7 +84,7 @@ import Testing
       }
       let order = random.matrix.rowOrder ?? Array(0..<rows)
       let areSame = (0..<rows).allSatisfy { stored in
-        let level = random.levelCode.magnitude(random.levels[order[stored]])
+        let level = random.levelCode.magnitude(UInt16(random.levels[order[stored]]))
         return (0..<columns).allSatisfy {
           weights[stored * columns + $0]
             == Float(random.symbols[order[stored] * columns + $0]) * level
@@ -98,7 +98,7 @@ import Testing
         var (error, power) = (0.0, 0.0)
         for token in 0..<tokens {
           for row in 0..<rows {
-            let level = Double(random.levelCode.magnitude(random.levels[row]))
+            let level = Double(random.levelCode.magnitude(UInt16(random.levels[row])))
             let exact = (0..<columns).reduce(0.0) {
               let symbol = Double(random.symbols[row * columns + $1])
               return $0 + symbol * Double(x[token * columns + $1])
@@ -146,6 +146,7 @@ import Testing
     #expect(throws: InputError.self) { try matrix(2, levels: 4, code: code) }
     #expect(throws: InputError.self) { try matrix(0, levels: 2, code: code) }
     // Twice this is not finite; twice that is not a number of its bits and one in the exponent.
+    #expect(throws: InputError.self) { try matrix(1, levels: 64, code: .bfloat16) }
     let large = try #require(LevelCode(first: 0x7f00_0000, step: 0))
     let small = try #require(LevelCode(first: 1, step: 0))
     try matrix(1, levels: 2, code: large)

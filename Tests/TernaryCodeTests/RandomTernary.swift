@@ -9,9 +9,9 @@ struct RandomTernary {
   let levelGroupSize: Int
   let symbols: [Int8]
   /// Codes of low and high levels, `[rows, groups, 2]`.
-  let levelCodes: [UInt8]
-  /// Magnitudes from 0.01 to 1.
-  let levelCode = LevelCode(covering: [0.01, 1])
+  let levelCodes: [UInt16]
+  /// Magnitudes from 0.01 to 1, in codes of one byte or two.
+  let levelCode: LevelCode
 
   init(
     rows: Int,
@@ -19,6 +19,7 @@ struct RandomTernary {
     zeros: Double,
     zerosInOddRows: Double? = nil,
     levelGroupSize: Int? = nil,
+    hasWideLevels: Bool = false,
     seed: UInt64
   ) {
     var random = SeededGenerator(seed: seed)
@@ -30,7 +31,12 @@ struct RandomTernary {
       return random.uniform() < share ? 0 : random.uniform() < 0.5 ? 1 : -1
     }
     let groups = (columns + self.levelGroupSize - 1) / self.levelGroupSize
-    levelCodes = (0..<rows * groups * 2).map { _ in UInt8(256 * random.uniform()) }
+    let code = hasWideLevels ? .bfloat16 : LevelCode(covering: [0.01, 1])
+    let (first, last) = (Double(code.code(0.01)), Double(code.code(1)))
+    levelCodes = (0..<rows * groups * 2).map { _ in
+      UInt16(first + (last + 1 - first) * random.uniform())
+    }
+    levelCode = code
   }
 
   var groups: Int { (columns + levelGroupSize - 1) / levelGroupSize }
@@ -65,7 +71,11 @@ struct RandomTernary {
       readableByteCount: encoded.codes.count,
       offsets: bytes(encoded.offsets),
       levels: ByteView(
-        copying: order.flatMap { levelCodes[$0 * groups * 2..<($0 + 1) * groups * 2] }
+        copying: order.flatMap { row in
+          levelCodes[row * groups * 2..<(row + 1) * groups * 2].flatMap {
+            levelCode.bytes(levelCode.magnitude($0))
+          }
+        }
       ),
       levelCode: levelCode,
       order: encoded.order.isEmpty ? nil : bytes(encoded.order),

@@ -77,7 +77,9 @@ public struct PlainBlock {
     matrix.rows = number()
     matrix.columns = number()
     matrix.group = matrix.flags & 2 != 0 ? number() : matrix.columns
-    if matrix.kind == 0, matrix.width > 0 {
+    if matrix.flags & 32 != 0 {
+      matrix.step = 1 << 16
+    } else if matrix.kind == 0, matrix.width > 0 {
       matrix.first = word()
       matrix.step = UInt32(number())
     }
@@ -104,9 +106,9 @@ public struct PlainBlock {
       codes = end
     }
     let perGroup = matrix.isSymmetric ? 1 : 2
-    let levels = Array(take(rows * matrix.groups * perGroup)).map {
-      Float(bitPattern: matrix.first + UInt32($0) * matrix.step)
-    }
+    let count = rows * matrix.groups * perGroup
+    let codes = matrix.flags & 32 != 0 ? pairs(count) : take(count).map(Int.init)
+    let levels = codes.map { Float(bitPattern: matrix.first + UInt32($0) * matrix.step) }
     let order = matrix.flags & 4 != 0 ? pairs(rows) : Array(0..<rows)
     for (stored, row) in order.enumerated() {
       for column in 0..<columns {

@@ -71,11 +71,13 @@ typedef qmoe_ternary_status qmoe_ternary_sums(
 
 // The levels of rows: code c stands for the magnitude with the float32 bits first + c * step, which
 // the owner has checked to be finite; low levels are negative.
-//   codes[rows][stride][2]  of low and high; of each row the first pair is taken
+//   codes[rows][stride][2]  of low and high, each of one byte, or of two if `wide`; of each row the first
+//                           pair is taken
 typedef struct {
   const uint8_t *codes;
   size_t stride;
   uint32_t first, step;
+  int wide;
 } qmoe_levels;
 
 // y[r] = high[r] * positive[r] + low[r] * negative[r], or that added to y[r] if accumulating.

@@ -63,6 +63,26 @@ public struct SwitchConfiguration: Sendable, Equatable {
   public static func isSparse(layer index: Int, step: Int) -> Bool {
     step == 1 || step > 1 && index % step == 1
   }
+
+  /// Names that suffice for the embeddings and the head where a checkpoint has them under several: a model finds its
+  /// tensors by these.
+  public var embeddingNames: [String] {
+    ["shared.weight"] + (tiesEmbeddings ? [] : ["lm_head.weight", Self.ownHeadName])
+  }
+
+  /// What converters of the published checkpoints call a head that is no embedding.
+  static let ownHeadName = "decoder.lm_head.weight"
+
+  /// Names of the sparse layers' networks in a checkpoint, first to last.
+  public var sparseLayers: [String] {
+    func names(_ stack: String, _ layers: Int, step: Int, part: Int) -> [String] {
+      (0..<layers).filter { Self.isSparse(layer: $0, step: step) }.map {
+        "\(stack).block.\($0).layer.\(part).mlp"
+      }
+    }
+    return names("encoder", encoderLayers, step: encoderSparseStep, part: 1)
+      + names("decoder", decoderLayers, step: decoderSparseStep, part: 2)
+  }
 }
 
 extension SwitchConfiguration {
@@ -132,13 +152,15 @@ extension SwitchConfiguration {
       let sparse = sparse ?? 3
       return given ?? (sparse > 0 ? layers / sparse : layers)
     }
+    // As the QMoE authors' code marks c-2048, all layers of which are sparse.
+    let isSparseThroughout = fields.isFullSparse ?? false
     encoderSparseStep = step(
-      fields.encoderSparseStep,
+      isSparseThroughout ? 1 : fields.encoderSparseStep,
       sparse: fields.numSparseEncoderLayers,
       layers: encoderLayers
     )
     decoderSparseStep = step(
-      fields.decoderSparseStep,
+      isSparseThroughout ? 1 : fields.decoderSparseStep,
       sparse: fields.numSparseDecoderLayers,
       layers: decoderLayers
     )
@@ -183,7 +205,7 @@ extension SwitchConfiguration {
     var encoderSparseStep, decoderSparseStep: Int?
     var numSparseEncoderLayers, numSparseDecoderLayers: Int?
     var numExperts, expertCapacity: Int?
-    var routerBias: Bool?
+    var routerBias, isFullSparse: Bool?
     var routerDtype, denseActFn: String?
     var relativeAttentionNumBuckets, relativeAttentionMaxDistance: Int?
     var layerNormEpsilon: Double?

@@ -33,6 +33,16 @@ public struct SwitchStack: Sendable {
     )
     let count = isDecoder ? configuration.decoderLayers : configuration.encoderLayers
     let step = isDecoder ? configuration.decoderSparseStep : configuration.encoderSparseStep
+    let surplus = "\(name).block.\(count).layer.0.layer_norm.weight"
+    guard !weights.contains(surplus) else {
+      throw InputError(
+        .invalidValue,
+        at: weights.checkpoint.folder.path,
+        expected: "no more than \(count) layers of the \(name), as config.json tells",
+        found: "the tensor '\(surplus)'",
+        remedy: "Correct \(isDecoder ? "num_decoder_layers" : "num_layers") in config.json"
+      )
+    }
     layers = []
     for index in 0..<count {
       layers.append(

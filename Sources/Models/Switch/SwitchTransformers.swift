@@ -22,12 +22,16 @@ public struct SwitchTransformers: Sendable {
     _ configuration: SwitchConfiguration,
     from weights: WeightSource
   ) throws(InputError) {
+    var configuration = configuration
+    // Such a name is given only to a matrix of its own; for switch-c-2048 the QMoE authors' code, too, overrides what
+    // config.json says.
+    if weights.contains(SwitchConfiguration.ownHeadName) { configuration.tiesEmbeddings = false }
     self.configuration = configuration
     encoder = try SwitchStack("encoder", configuration, isDecoder: false, from: weights)
     decoder = try SwitchStack("decoder", configuration, isDecoder: true, from: weights)
     let headNames =
       configuration.tiesEmbeddings
-      ? [decoder.embedding.table.name ?? ""] : ["lm_head.weight", "decoder.lm_head.weight"]
+      ? [decoder.embedding.table.name ?? ""] : ["lm_head.weight", SwitchConfiguration.ownHeadName]
     head = try weights.linear(
       headNames.first(where: weights.contains) ?? headNames[0],
       rows: configuration.vocabularySize,

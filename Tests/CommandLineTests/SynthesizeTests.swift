@@ -58,7 +58,7 @@ import Testing
     }
     let refused = try compress("100MB", out)
     #expect(refused.status == 1 && refused.errors.contains("--memory"), "\(refused.errors)")
-    let result = try compress("1GB", out)
+    let result = try compress("2GB", out)
     #expect(result.status == 0, "\(result.errors)")
     #expect(try result.json()["expert_weights"] as? Int == 2 * 2 * 2 * 768 * 3072)
     #expect(try Program.run("verify", out).status == 0)

@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test func pickleBombsAreRefused() throws {
-    let many = 1 << 20
+    let many = 1 << 17
     func repeated(_ bytes: [UInt8]) -> [UInt8] { Array(repeatElement(bytes, count: many).joined()) }
     let bombs: [[UInt8]] = [
       repeated([0x28]),  // marks
@@ -172,7 +172,7 @@ import Testing
       [0x7d] + repeated([0x71, 0, 0x68, 0]),  // a dictionary remembered and recalled
       [0x58, 0xff, 0xff, 0xff, 0xff],  // a long string
       [0x8a, 0xff], [0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1],  // long integers
-      Array(repeating: 0x4e, count: 1 << 26),
+      Array(repeating: 0x4e, count: 1 << 25),  // more than a pickle may have
     ]
     for bomb in bombs { #expect(try error(pickle: Pickle.program(bomb)) != nil) }
     // A dictionary in itself is no tensor.

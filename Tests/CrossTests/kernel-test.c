@@ -56,7 +56,7 @@ static qmoe_levels random_levels(size_t rows, uint8_t **codes, size_t *bytes) {
   *codes = guarded(*bytes);
   for (size_t i = 0; i < *bytes; i++) (*codes)[i] = (uint8_t)next_random();
   const uint32_t first = 0x3c000000 + (uint32_t)random_below(1 << 20);
-  return (qmoe_levels){*codes, stride, first, (uint32_t)random_below(1 << 17)};
+  return (qmoe_levels){*codes, stride, first, (uint32_t)random_below(1 << 17), 0};
 }
 
 static void check_levels(size_t rows, const float *positive, const float *negative) {

@@ -45,22 +45,9 @@ struct RunRecord: Codable, Equatable {
   /// All regular files in `folder`.
   static func files(of folder: URL) throws(InputError) -> [String: FileState] {
     var files: [String: FileState] = [:]
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-    } catch {
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "to list it",
-        found: error.localizedDescription
-      )
-    }
-    for name in names {
+    for name in try MappedFile.regularFiles(in: folder) {
       var status = stat()
-      guard stat(folder.appending(path: name).path, &status) == 0,
-        status.st_mode & S_IFMT == S_IFREG
-      else { continue }
+      guard stat(folder.appending(path: name).path, &status) == 0 else { continue }
       #if canImport(Glibc)
         let time = status.st_mtim
       #else

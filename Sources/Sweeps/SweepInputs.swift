@@ -41,18 +41,8 @@ struct SweepInputs {
     _ workers: Workers,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> String {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    } catch {
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "to list it",
-        found: error.localizedDescription
-      )
-    }
-    let paths = names.map { folder.appending(path: $0).path }.filter(MappedFile.isRegular)
+    let names = try MappedFile.regularFiles(in: folder)
+    let paths = names.map { folder.appending(path: $0).path }
     let done = Counter()
     let files = try workers.map(paths.count) { (index) throws(InputError) -> String in
       let bytes = try MappedFile(path: paths[index]).bytes

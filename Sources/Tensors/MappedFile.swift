@@ -62,6 +62,23 @@ public final class MappedFile: Sendable {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
+  /// Names of all regular files in `folder`, links to such included, in order.
+  ///
+  /// - Throws: `InputError` if it cannot be listed.
+  public static func regularFiles(in folder: URL) throws(InputError) -> [String] {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        .filter { isRegular(folder.appending(path: $0).path) }
+    } catch {
+      throw InputError(
+        .system,
+        at: folder.path,
+        expected: "to list it",
+        found: error.localizedDescription
+      )
+    }
+  }
+
   /// Gives back the memory of the pages that were touched; what is touched again is read again.
   func dropPages() {
     guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }

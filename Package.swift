@@ -8,6 +8,8 @@ let blas: [Target.Dependency] = [
   .target(name: "COpenBLAS", condition: .when(platforms: [.linux]))
 ]
 
+let mpi: [Target.Dependency] = [.target(name: "COpenMPI", condition: .when(traits: ["MPI"]))]
+
 let package = Package(
   name: "qmoe",
   platforms: [.macOS(.v15)],
@@ -21,6 +23,7 @@ let package = Package(
       ]
     ),
   ],
+  traits: [.trait(name: "MPI", description: "Work of several processes, over Open MPI")],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
@@ -28,16 +31,27 @@ let package = Package(
     // MARK: - C: SIMD kernels and system libraries
     .target(name: "CKernels"),
     .target(name: "CFiles"),
+    .target(
+      name: "CMPI",
+      dependencies: mpi,
+      cSettings: [.define("QMOE_MPI", .when(traits: ["MPI"]))]
+    ),
     .systemLibrary(
       name: "COpenBLAS",
       pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev"])]
+    ),
+    .systemLibrary(
+      name: "COpenMPI",
+      pkgConfig: "ompi-c",
+      providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]
     ),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
 
     // MARK: - Foundations
     .target(name: "Diagnostics"),
+    .target(name: "Ranks", dependencies: ["Diagnostics", "CMPI"]),
     .target(name: "Plots", dependencies: ["Diagnostics"]),
     .target(name: "Tensors", dependencies: ["Diagnostics", "CKernels", "CFiles", "CZlib"]),
     .target(name: "Kernels", dependencies: ["Diagnostics", "Tensors", "CKernels"]),
@@ -64,13 +78,13 @@ let package = Package(
     .target(
       name: "Models",
       dependencies: [
-        "Diagnostics", "Tensors", "Kernels", "LinearAlgebra", "CompressedFolder",
+        "Diagnostics", "Ranks", "Tensors", "Kernels", "LinearAlgebra", "CompressedFolder",
       ]
     ),
     .target(
       name: "Compression",
       dependencies: [
-        "Diagnostics", "Tensors", "Quantization",
+        "Diagnostics", "Ranks", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
         "CompressedFolder", "Models", "Corpus",
       ]
     ),
@@ -109,8 +123,8 @@ let package = Package(
     .executableTarget(
       name: "qmoe",
       dependencies: [
-        "Diagnostics", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels", "Quantization",
-        "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
+        "Diagnostics", "Ranks", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels",
+        "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
         "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]

@@ -22,6 +22,9 @@ final class CompressedFolderWriter {
     shardCount = expertShards + 1
   }
 
+  /// Name of the shard of all but the experts.
+  var denseShardName: String { shardName(1) }
+
   private func shardName(_ number: Int) -> String {
     func padded(_ number: Int) -> String {
       let digits = String(number)
@@ -32,13 +35,12 @@ final class CompressedFolderWriter {
 
   /// Writes all tensors of `checkpoint` that are not in `compressed` as they are, and the tensors `blocks`.
   ///
-  /// - Returns: the shard.
-  @discardableResult
+  /// The shard is `denseShardName`.
   func writeDense(
     _ checkpoint: Checkpoint,
     except compressed: Set<String>,
     blocks: [(name: String, bytes: [UInt8])]
-  ) throws(InputError) -> Checkpoint {
+  ) throws(InputError) {
     var tensors: [TensorView] = []
     for name in checkpoint.names where !compressed.contains(name) {
       tensors.append(try checkpoint.tensor(name))
@@ -55,7 +57,7 @@ final class CompressedFolderWriter {
         )
       )
     }
-    let (file, metadata) = (shardName(1), ["format": "pt"])
+    let (file, metadata) = (denseShardName, ["format": "pt"])
     let summary = try output.write { (folder) throws(InputError) in
       let writer = try SafetensorsWriter(
         path: folder.appending(path: file).path,
@@ -77,9 +79,6 @@ final class CompressedFolderWriter {
     }
     index.add(file, summary, names: tensors.map(\.name))
     denseByteCount = summary.byteCount
-    return try output.write { (folder) throws(InputError) in
-      try Checkpoint(folder: folder, file: file)
-    }
   }
 
   /// About how many bytes the folder takes beside the shards of `experts`, once the dense part is written.

@@ -2,8 +2,11 @@ import CompressedFolder
 import Corpus
 import Diagnostics
 import Foundation
+import Kernels
+import LinearAlgebra
 import Models
 import Quantization
+import Ranks
 import Tensors
 
 /// Compresses the model in one folder into another.
@@ -12,16 +15,18 @@ public struct CompressionJob: Sendable {
   public var model: URL
   /// The model in it.
   public var source: any LanguageModel
-  /// The compressed folder to be.
+  /// The compressed folder to be; on ranks but the first, a folder for what they need meanwhile.
   public var output: OutputFolder
   /// What to do.
   public var options: CompressionOptions
-  /// Threads.
+  /// Threads of this rank.
   public var workers: Workers
+  /// Those who do it together.
+  public var ranks: Ranks
   /// Memory that it may use, in bytes, beside a constant.
   public var memory: Int
 
-  /// A job that has not begun.
+  /// A job that has not begun, which is the same on all `ranks`.
   ///
   /// - Parameter memory: half of what is available if `nil`.
   public init(
@@ -30,6 +35,7 @@ public struct CompressionJob: Sendable {
     output: OutputFolder,
     options: CompressionOptions,
     workers: Workers,
+    ranks: Ranks = .alone,
     memory: Int? = nil
   ) {
     self.model = model
@@ -37,6 +43,7 @@ public struct CompressionJob: Sendable {
     self.output = output
     self.options = options
     self.workers = workers
+    self.ranks = ranks
     self.memory = memory ?? availableMemory() / 2
   }
 
@@ -53,14 +60,21 @@ public struct CompressionJob: Sendable {
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
-    let checkpoint = try Self.checkpoint(of: model, source)
-    for name in checkpoint.names where !name.contains(".experts.") {
-      // Experts are checked as they are compressed.
-      try checkpoint.tensor(name).requireFinite()
-      MappedFile.releasePages(beyond: memory / 4)
+    let (checkpoint, record) = try ranks.agree { () throws(InputError) in
+      let checkpoint = try Self.checkpoint(of: model, source)
+      for name in checkpoint.names where !name.contains(".experts.") {
+        // Experts are checked as they are compressed.
+        try checkpoint.tensor(name).requireFinite()
+        MappedFile.releasePages(beyond: memory / 4)
+      }
+      return (checkpoint, try RunRecord(model: model, options: options, samples: samples))
     }
-    let record = try RunRecord(model: model, options: options, samples: samples)
-    try recordOrCompare(record)
+    try ranks.requireSame(record.description, at: "what is to be compressed, and how")
+    // The last bits of a product depend on them.
+    try ranks.requireSame("\(KernelSet.active.name), \(BLAS.name)", at: "kernels and BLAS")
+    try ranks.agree { () throws(InputError) in
+      if ranks.isFirst { try recordOrCompare(record) }
+    }
     do throws(InputError) {
       return try run(checkpoint, record, samples, isSentinel, progress, start: start)
     } catch {
@@ -129,11 +143,15 @@ public struct CompressionJob: Sendable {
     _ progress: @escaping ProgressReport.Handler,
     start: ContinuousClock.Instant
   ) throws(InputError) -> CompressionReport {
-    let log = try output.expertLog()
+    let (log, space) = try ranks.agree { () throws(InputError) in
+      (
+        SharedExpertLog(file: ranks.isFirst ? try output.expertLog() : nil, ranks: ranks),
+        try output.scratchSpace(memory: memory)
+      )
+    }
     let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count, memory: memory)
     var report = CompressionReport()
     var tally = Tally()
-    let space = try output.scratchSpace(memory: memory)
     let compressed = try writeDense(checkpoint, samples, writer, space, &report, progress)
     let compressor = { progress in
       Compressor(
@@ -141,6 +159,7 @@ public struct CompressionJob: Sendable {
         original: options.denseBits == nil ? nil : source,
         options: options,
         workers: workers,
+        ranks: ranks,
         space: space,
         progress: progress
       )
@@ -153,8 +172,9 @@ public struct CompressionJob: Sendable {
       lambda: { steering?.lambda }
     ) { (layer) throws(InputError) in
       guard steering?.accepts(bytes: layer.byteCount) ?? true else { return false }
-      let bytes = try writer.writeExperts(layer, from: log)
-      tally.add(layer, bytes: bytes)
+      try ranks.agree { () throws(InputError) in
+        if let log = log.file { tally.add(layer, bytes: try writer.writeExperts(layer, from: log)) }
+      }
       return true
     }
     if let steering, steering.taken > steering.budget {
@@ -166,23 +186,27 @@ public struct CompressionJob: Sendable {
         remedy: "Ask for more"
       )
     }
-    guard try RunRecord.files(of: model) == record.files else {
-      throw InputError(
-        .invalidValue,
-        at: model.path,
-        expected: "a checkpoint that stays as it is",
-        found: "files that changed since the beginning",
-        remedy: "Compress again"
-      )
+    try ranks.agree { () throws(InputError) in
+      guard try RunRecord.files(of: model) == record.files else {
+        throw InputError(
+          .invalidValue,
+          at: model.path,
+          expected: "a checkpoint that stays as it is",
+          found: "files that changed since the beginning",
+          remedy: "Compress again"
+        )
+      }
     }
-    let (total, sizes) = try writer.finish(model: [model], options.configuration)
-    tally.complete(&report, sizes)
-    report.outputBytes = total
-    report.inputBytes = try folderByteCount(model)
-    report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
-    report.seconds = (ContinuousClock.now - start) / .seconds(1)
-    report.peakMemoryBytes = peakMemory()
-    return report
+    return try ranks.fromFirst { () throws(InputError) in
+      let (total, sizes) = try writer.finish(model: [model], options.configuration)
+      tally.complete(&report, sizes)
+      report.outputBytes = total
+      report.inputBytes = try folderByteCount(model)
+      report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
+      report.seconds = (ContinuousClock.now - start) / .seconds(1)
+      report.peakMemoryBytes = peakMemory()
+      return report
+    }
   }
 }
 
@@ -202,9 +226,34 @@ extension CompressionJob {
     let needed = (source.embeddings + [source.head]).compactMap(\.name)
     let replaced = replacedTensors.union(checkpoint.aliases(besides: needed))
     guard let bits = options.denseBits else {
-      try writer.writeDense(checkpoint, except: replaced, blocks: [])
+      try ranks.agree { () throws(InputError) in
+        if ranks.isFirst { try writer.writeDense(checkpoint, except: replaced, blocks: []) }
+      }
       return source
     }
+    report.dense = try ranks.fromFirst { () throws(InputError) in
+      try writeDense(bits, checkpoint, except: replaced, samples, writer, space, progress)
+    }
+    let name = writer.denseShardName
+    try output.copyFromFirst(name, over: ranks)
+    return try ranks.agree { () throws(InputError) in
+      let shard = try output.write { (folder) throws(InputError) in
+        try Checkpoint(folder: folder, file: name)
+      }
+      return try ModelLoader.load(model, substitutes: shard)
+    }
+  }
+
+  /// Compresses the dense part to `bits`, and writes it.
+  private func writeDense(
+    _ bits: Int,
+    _ checkpoint: Checkpoint,
+    except replaced: Set<String>,
+    _ samples: [Sample],
+    _ writer: CompressedFolderWriter,
+    _ space: ScratchSpace,
+    _ progress: @escaping ProgressReport.Handler
+  ) throws(InputError) -> CompressionReport.Dense {
     var names: Set<String> = []
     var blocks: [(name: String, bytes: [UInt8])] = []
     var dense = CompressionReport.Dense(bits: bits)
@@ -220,13 +269,12 @@ extension CompressionJob {
       blocks.append(result.matrix.tensor(for: result.name))
       dense.add(result.matrix)
     }
-    let shard = try writer.writeDense(
+    try writer.writeDense(
       checkpoint,
       except: replaced.union(names),
       blocks: blocks.sorted { $0.name < $1.name }
     )
-    report.dense = dense
-    return try ModelLoader.load(model, substitutes: shard)
+    return dense
   }
 }
 
@@ -256,11 +304,9 @@ extension CompressionJob {
   ) throws(InputError) -> RateSteering? {
     guard let target = options.target else { return nil }
     let weights = Double(experts.reduce(0) { $0 + $1.weightCount })
-    let others = try writer.otherByteCount(
-      model: model,
-      experts: experts,
-      options.configuration
-    )
+    let others = try ranks.fromFirst { () throws(InputError) in
+      try writer.otherByteCount(model: model, experts: experts, options.configuration)
+    }
     let budget: Int
     let describe: (Int) -> String
     switch target {
@@ -284,8 +330,10 @@ extension CompressionJob {
     // What is usual, to begin with: see docs/accuracy.md.
     let rate = Double(budget) * 8 / weights
     let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
-    let known = try output.workFile(OutputFolder.curveName).flatMap {
-      try? JSONDecoder().decode(RateCurve.self, from: $0)
+    let known = try ranks.fromFirst { () throws(InputError) in
+      try output.workFile(OutputFolder.curveName).flatMap {
+        try? JSONDecoder().decode(RateCurve.self, from: $0)
+      }
     }
     let curve: RateCurve
     if let known {
@@ -301,7 +349,9 @@ extension CompressionJob {
         layers: source.mixtures.count,
         isSentinel: isSentinel
       ).curve(budget: budget, startingAt: first, describe: describe)
-      try output.writeWorkFile(OutputFolder.curveName, curve)
+      try ranks.agree { () throws(InputError) in
+        if ranks.isFirst { try output.writeWorkFile(OutputFolder.curveName, curve) }
+      }
     }
     return RateSteering(curve, layers: source.mixtures.count, budget: budget)
   }

@@ -2,21 +2,19 @@ import CompressedFolder
 import Corpus
 import Diagnostics
 import Models
-import Quantization
+import Ranks
 import Tensors
 
 /// Compresses a model layer by layer: each layer's calibration inputs come from the already compressed
 /// layers before it (QMoE, arXiv:2310.16795, section 3.1).
 struct Compressor: Sendable {
-  /// Tokens that go through a layer together, and through one of its experts.
-  private static let (batch, expertBatch) = (1024, 512)
-
-  private let model: any LanguageModel
+  let model: any LanguageModel
   private let original: (any LanguageModel)?
-  private let options: CompressionOptions
-  private let workers: Workers
-  private let space: ScratchSpace
-  private let progress: ProgressReport.Handler
+  let options: CompressionOptions
+  let workers: Workers
+  let ranks: Ranks
+  let space: ScratchSpace
+  let progress: ProgressReport.Handler
 
   /// A compressor of the experts of `model`.
   ///
@@ -26,6 +24,7 @@ struct Compressor: Sendable {
     original: (any LanguageModel)? = nil,
     options: CompressionOptions,
     workers: Workers,
+    ranks: Ranks,
     space: ScratchSpace,
     progress: @escaping ProgressReport.Handler
   ) {
@@ -33,6 +32,7 @@ struct Compressor: Sendable {
     self.original = original
     self.options = options
     self.workers = workers
+    self.ranks = ranks
     self.space = space
     self.progress = progress
   }
@@ -50,7 +50,7 @@ struct Compressor: Sendable {
   func run(
     _ samples: [Sample],
     isSentinel: @Sendable (Int) -> Bool,
-    log: ExpertLog?,
+    log: SharedExpertLog?,
     lambda: () -> Double?,
     store: (_ layer: CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) {
@@ -74,6 +74,8 @@ struct Compressor: Sendable {
         store
       )
       for states in [encoded.states, encoded.reference].compactMap(\.self) {
+        // Every rank normalises all of them: its part of the decoder may ask for any.
+        states.exchange()
         normalise(states, model.encoder.finalNorm)
       }
       // The position of a token predicts the label at the same index.
@@ -161,12 +163,14 @@ struct Compressor: Sendable {
       switch layer.network {
       case .dense: try feedForward(layer, states)
       case .sparse(let experts):
+        states.exchange()
         let routes = route(experts, norm: layer.networkNorm, states)
-        let sum = try HiddenStates(like: states)
+        let sum = try scratch(like: states)
         try finish(experts, routes, norm: layer.networkNorm, states, sum)
       }
       releasePages()
     }
+    states.exchange()
     return states
   }
 
@@ -178,7 +182,7 @@ struct Compressor: Sendable {
   }
 
   /// Gives pages of the checkpoint back, which would else add up to all of it.
-  private func releasePages() { MappedFile.releasePages(beyond: space.memory / 4) }
+  func releasePages() { MappedFile.releasePages(beyond: space.memory / 4) }
 
   /// Samples that tell how long hidden states are.
   private static let lengthSamples = 8
@@ -203,7 +207,7 @@ struct Compressor: Sendable {
     finalLength: Double,
     firstNumber: Int,
     isLast: Bool,
-    _ log: ExpertLog?,
+    _ log: SharedExpertLog?,
     _ lambda: () -> Double?,
     _ store: (CompressedLayer) throws(InputError) -> Bool
   ) throws(InputError) -> Outcome {
@@ -217,20 +221,26 @@ struct Compressor: Sendable {
       try attend(stack, index, states)
       if let reference { try attend(referenceStack ?? stack, index, reference) }
       releasePages()
-      try states.requireFinite(in: name)
+      try ranks.agree { () throws(InputError) in try states.requireFinite(in: name) }
       switch layer.network {
       case .dense:
         try feedForward(layer, states)
         if let reference { try feedForward(originals[index], reference) }
       case .sparse(let experts):
         let isFinal = isLast && index == stack.layers.count - 1
-        if options.method == .rd && reference == nil { reference = try states.copy() }
+        states.exchange()
+        reference?.exchange()
+        if options.method == .rd && reference == nil {
+          reference = try ranks.agree { () throws(InputError) in try states.copy() }
+        }
         let routes = route(experts, norm: layer.networkNorm, states)
         var original: ReferenceLayer?
         if let reference, case .sparse(let experts) = originals[index].network {
           let norm = originals[index].networkNorm
           let routes = route(experts, norm: norm, reference)
-          original = try ReferenceLayer(experts, norm: norm, routes, states: reference)
+          original = try ranks.agree { () throws(InputError) in
+            try ReferenceLayer(experts, norm: norm, routes, states: reference)
+          }
         }
         let tokens = CalibrationTokens(
           layer,
@@ -244,7 +254,7 @@ struct Compressor: Sendable {
           options
         )
         // What the compressed experts give; nobody asks what the last ones do.
-        let sum = isFinal ? nil : try HiddenStates(like: states)
+        let sum = isFinal ? nil : try scratch(like: states)
         var shared = experts.shared?.network
         var result: CompressedLayer
         repeat {
@@ -257,9 +267,12 @@ struct Compressor: Sendable {
             log,
             &result,
             task: "\(name) of \(stack.layers.count)"
-          ) { (expert, index) throws(InputError) in
+          ) { (experts) throws(InputError) in
             guard let sum else { return }
-            try add(expert, routes.choices[index], norm: layer.networkNorm, states, to: sum)
+            let runs = experts.map { index, owner, expert in
+              ExpertRun(choices: routes.choices[index], owner: owner, expert: expert)
+            }
+            try add(runs, norm: layer.networkNorm, states, to: sum)
           }
           result.changedRoutes = original.map { routes.changedShare(from: $0.routes) }
         } while try !store(result)
@@ -282,171 +295,4 @@ struct Compressor: Sendable {
     return Outcome(states: states, reference: reference, nextNumber: number)
   }
 
-  /// The states of all sequences before the first layer.
-  private func embed(_ stack: LayerStack) throws(InputError) -> HiddenStates {
-    let states = try HiddenStates(
-      lengths: stack.lengths,
-      columns: model.modelSize,
-      in: space
-    )
-    try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
-      states[sequence: sequence] = try stack.embed(sequence)
-    }
-    return states
-  }
-
-  /// Adds to all states what the attention of layer `index` makes of them.
-  private func attend(
-    _ stack: LayerStack,
-    _ index: Int,
-    _ states: HiddenStates
-  ) throws(InputError) {
-    try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
-      var x = states[sequence: sequence]
-      try stack.attend(&x, index, sequence)
-      states[sequence: sequence] = x
-    }
-  }
-
-  /// Adds to all states what the dense network of `layer` makes of them.
-  private func feedForward(
-    _ layer: any ResidualLayer,
-    _ states: HiddenStates
-  ) throws(InputError) {
-    try workers.forEach(states.sequences.count) { (sequence) throws(InputError) in
-      var (x, scratch) = (states[sequence: sequence], LayerScratch())
-      try layer.feedForward(&x, scratch: &scratch)
-      states[sequence: sequence] = x
-    }
-  }
-
-  /// Where all tokens go; a sequence at a time, since an expert's capacity may count per sequence.
-  private func route(
-    _ experts: MixtureOfExperts,
-    norm: RMSNorm,
-    _ states: HiddenStates
-  ) -> Routes {
-    let parts = workers.map(states.sequences.count) { index in
-      experts.route(norm(states[sequence: index]))
-    }
-    var routes = Routes(experts: experts.experts.count)
-    for (part, sequence) in zip(parts, states.sequences) {
-      routes.append(part, offset: sequence.lowerBound)
-    }
-    return routes
-  }
-
-  /// Compresses the layer's experts, and the shared one if that is wanted, a group of them at a time; once a group is
-  /// compressed it is logged, and runs. Experts that are in the log only run.
-  ///
-  /// - Parameters:
-  ///   - original: is told what the uncompressed experts give.
-  ///   - layer: tells the layer's number and λ, and is given its experts.
-  ///   - run: is called with each compressed expert and its number, in order.
-  /// - Returns: the shared expert, if there is one, as it runs.
-  private func compress(
-    _ experts: MixtureOfExperts,
-    _ calibration: CalibrationTokens,
-    _ original: ReferenceLayer?,
-    _ log: ExpertLog?,
-    _ layer: inout CompressedLayer,
-    task: String,
-    _ run: (_ expert: FeedForward, _ index: Int) throws(InputError) -> Void
-  ) throws(InputError) -> FeedForward? {
-    var shared = experts.shared?.network
-    let isSharedToo = options.compressesSharedExperts
-    let all = experts.experts + (isSharedToo ? [shared].compactMap(\.self) : [])
-    let routed = experts.experts.count
-    var options = options
-    if let lambda = layer.lambda { options.rateDistortion.lambda = lambda }
-    let compress = ExpertCompressor(options: options)
-    let (progress, count) = (progress, Counter())
-    let threads = try compress.threads(workers.count, of: all[0], calibration, space.memory)
-    let size = max(Self.leastGroup, Self.groupPerThread * workers.count)
-    for first in stride(from: 0, to: all.count, by: size) {
-      let group = Array(first..<min(all.count, first + size))
-      var known: [(CompressedExpert, EncodedBlock)?] = []
-      for index in group {
-        let key = layer.key(index)
-        var logged: (CompressedExpert, EncodedBlock)?
-        if let log, let expert = log.expert(key) { logged = (expert, try log.block(key)) }
-        known.append(logged)
-      }
-      let results = try Workers(count: threads).map(group.count) {
-        [known] (member) throws(InputError) -> ExpertCompressor.Result in
-        let index = group[member]
-        let inputs = calibration.inputs(ofExpert: index)
-        var result =
-          if let (expert, block) = known[member] {
-            try compress.result(
-              of: all[index],
-              as: expert,
-              block,
-              inputs,
-              withReference: original != nil
-            )
-          } else {
-            try compress(all[index], inputs)
-          }
-        if let outputs = result.referenceOutputs, index < routed {
-          original?.add(outputs, tokens: inputs.tokens, expert: index)
-        }
-        result.referenceOutputs = nil
-        count.add { progress(ProgressReport(task, $0, of: all.count, "experts")) }
-        return result
-      }
-      if let log {
-        for (index, (known, result)) in zip(group, zip(known, results)) where known == nil {
-          try log.append(layer.key(index), result.compressed, bytes: result.block.bytes)
-        }
-        try log.synchronize()
-      }
-      for (index, result) in zip(group, results) {
-        layer.experts.append(result.compressed)
-        if index < routed { try run(result.expert, index) } else { shared = result.expert }
-      }
-      releasePages()
-    }
-    return shared
-  }
-
-  /// Experts of a group at least, and for each thread.
-  private static let (leastGroup, groupPerThread) = (16, 4)
-
-  /// Adds to `sum` what `expert` makes of its tokens, `choices` of all `states` behind `norm`.
-  private func add(
-    _ expert: FeedForward,
-    _ choices: [Routes.Choice],
-    norm: RMSNorm,
-    _ states: HiddenStates,
-    to sum: HiddenStates
-  ) throws(InputError) {
-    try workers.forEachChunk(of: choices.count, by: Self.expertBatch) {
-      (range) throws(InputError) in
-      let choices = choices[range]
-      let outputs = try expert(norm(states.gather(choices.map(\.token))))
-      sum.add(outputs, choices.enumerated().map { (row: $0, choice: $1) })
-    }
-  }
-
-  /// Adds to all states `sum`, and what `experts` make of the tokens that `rest` sends to them. The sum grows by that.
-  private func finish(
-    _ experts: MixtureOfExperts,
-    _ rest: Routes,
-    norm: RMSNorm,
-    _ states: HiddenStates,
-    _ sum: HiddenStates
-  ) throws(InputError) {
-    for (index, choices) in rest.choices.enumerated() {
-      try add(experts.experts[index], choices, norm: norm, states, to: sum)
-      if index % Self.leastGroup == Self.leastGroup - 1 { releasePages() }
-    }
-    let none = Routes(experts: experts.experts.count)
-    try workers.forEachChunk(of: states.tokens, by: Self.batch) { (tokens) throws(InputError) in
-      let shared =
-        experts.shared == nil ? nil : try experts(norm(states.rows(tokens)), none)
-      if let shared { states.add(shared, from: tokens.lowerBound) }
-      states.add(sum.rows(tokens), from: tokens.lowerBound)
-    }
-  }
 }

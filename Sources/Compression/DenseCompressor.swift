@@ -93,7 +93,8 @@ struct DenseCompressor {
     let states = try HiddenStates(
       lengths: stack.lengths,
       columns: model.modelSize,
-      in: space
+      in: space,
+      over: .alone
     )
     try workers.forEach(stack.lengths.count) { (sequence) throws(InputError) in
       states[sequence: sequence] = try stack.embed(sequence)

@@ -1,15 +1,20 @@
 import Diagnostics
 import Models
+import Ranks
 import Tensors
 
 /// The hidden states of all tokens of all sequences, in one flat buffer that need not fit into memory.
 ///
+/// Each rank computes the states of its own sequences, and has those of the others as of the last exchange.
 /// Threads may work on it side by side as long as they touch different tokens.
 final class HiddenStates: @unchecked Sendable {
   /// Length of a token's state.
   let columns: Int
   /// The tokens of each sequence.
   let sequences: [Range<Int>]
+  /// The sequences that each rank computes, and their tokens.
+  let shares: [(sequences: Range<Int>, tokens: Range<Int>)]
+  let ranks: Ranks
   private let buffer: ScratchBuffer
   private let space: ScratchSpace
   private var states: UnsafeMutableBufferPointer<Float> { buffer.numbers }
@@ -17,13 +22,18 @@ final class HiddenStates: @unchecked Sendable {
   /// Room for sequences of the given lengths, all zero.
   ///
   /// - Throws: `InputError` if there is none.
-  init(lengths: [Int], columns: Int, in space: ScratchSpace) throws(InputError) {
+  init(lengths: [Int], columns: Int, in space: ScratchSpace, over ranks: Ranks) throws(InputError) {
     self.columns = columns
     self.space = space
+    self.ranks = ranks
     var first = 0
     sequences = lengths.map { length in
       defer { first += length }
       return first..<first + length
+    }
+    let ends = [0] + sequences.map(\.upperBound)
+    shares = ranks.ranges(ofCosts: lengths).map {
+      ($0, ends[$0.lowerBound]..<ends[$0.upperBound])
     }
     buffer = try ScratchBuffer(count: first * columns, in: space)
   }
@@ -33,6 +43,7 @@ final class HiddenStates: @unchecked Sendable {
   /// - Throws: `InputError` if there is none.
   init(like other: HiddenStates) throws(InputError) {
     (columns, sequences, space) = (other.columns, other.sequences, other.space)
+    (shares, ranks) = (other.shares, other.ranks)
     buffer = try ScratchBuffer(count: other.buffer.numbers.count, in: space)
   }
 
@@ -53,6 +64,31 @@ final class HiddenStates: @unchecked Sendable {
     }
   }
 
+  /// Sequences that this rank computes.
+  var ownSequences: Range<Int> { shares[ranks.index].sequences }
+
+  /// Tokens that this rank computes.
+  var ownTokens: Range<Int> { shares[ranks.index].tokens }
+
+  /// Floats that ranks exchange at a time.
+  private static let exchangeSize = 1 << 20
+
+  /// Takes over what the other ranks have computed.
+  func exchange() {
+    guard ranks.count > 1 else { return }
+    for (rank, share) in shares.enumerated() {
+      let end = share.tokens.upperBound * columns
+      for first in stride(from: share.tokens.lowerBound * columns, to: end, by: Self.exchangeSize) {
+        let part = first..<min(end, first + Self.exchangeSize)
+        buffer.touch(part.count)
+        ranks.broadcast(
+          UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: states[part])),
+          from: rank
+        )
+      }
+    }
+  }
+
   /// Number of tokens.
   var tokens: Int { states.count / max(1, columns) }
 
@@ -62,7 +98,8 @@ final class HiddenStates: @unchecked Sendable {
     set { set(newValue, at: sequences[index]) }
   }
 
-  private func set(_ new: Matrix, at range: Range<Int>) {
+  /// Sets the states of the tokens `range`.
+  func set(_ new: Matrix, at range: Range<Int>) {
     precondition(new.elements.count == range.count * columns)
     buffer.touch(new.elements.count)
     guard let base = states.baseAddress else { return }
@@ -72,11 +109,11 @@ final class HiddenStates: @unchecked Sendable {
     }
   }
 
-  /// Checks that all states are finite.
+  /// Checks that all states that this rank computes are finite.
   ///
   /// - Throws: `InputError` naming `place` if one is not.
   func requireFinite(in place: String) throws(InputError) {
-    for range in sequences {
+    for range in sequences[ownSequences] {
       buffer.touch(range.count * columns)
       let part = states[range.lowerBound * columns..<range.upperBound * columns]
       if let index = part.firstIndex(where: { !$0.isFinite }) {
@@ -109,7 +146,7 @@ final class HiddenStates: @unchecked Sendable {
   }
 
   /// Adds rows of `values`, each times its factor, to the states of tokens.
-  func add(_ values: Matrix, _ rows: [(row: Int, choice: Routes.Choice)]) {
+  func add(_ values: Matrix, _ rows: some Sequence<(row: Int, choice: Routes.Choice)>) {
     precondition(values.columns == columns)
     buffer.touch(values.elements.count)
     guard let base = states.baseAddress else { return }

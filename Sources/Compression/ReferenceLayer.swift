@@ -12,7 +12,8 @@ final class ReferenceLayer: Sendable {
   let routes: Routes
   private let experts: MixtureOfExperts
   private let norm: RMSNorm
-  private let states: HiddenStates
+  /// All tokens' states before the layer.
+  let states: HiddenStates
   private let progress: Mutex<Progress>
 
   private struct Progress {
@@ -21,7 +22,7 @@ final class ReferenceLayer: Sendable {
     /// The first expert that is not in the sum yet.
     var next = 0
     /// What is known already of later ones.
-    var waiting: [Int: (outputs: Matrix, tokens: [Int])] = [:]
+    var waiting: [Int: (outputs: Matrix, rows: Range<Int>, tokens: [Int])] = [:]
     /// What is to be computed yet.
     var rest: Routes
   }
@@ -41,13 +42,22 @@ final class ReferenceLayer: Sendable {
 
   /// Takes note of what `expert` gives for `tokens`, in ascending order, whether they are its own or not. Said
   /// again, it changes nothing.
-  func add(_ outputs: Matrix, tokens: [Int], expert: Int) {
+  ///
+  /// - Parameters:
+  ///   - outputs: what it gives for some of the tokens.
+  ///   - rows: the indices of these in `tokens`; the others are those of other ranks.
+  func add(_ outputs: Matrix, rows: Range<Int>, of tokens: [Int], expert: Int) {
     progress.withLock { progress in
       guard expert >= progress.next else { return }
-      progress.waiting[expert] = (outputs, tokens)
-      while let (outputs, tokens) = progress.waiting.removeValue(forKey: progress.next) {
+      progress.waiting[expert] = (outputs, rows, tokens)
+      while let (outputs, rows, tokens) = progress.waiting.removeValue(forKey: progress.next) {
         let (known, rest) = Self.split(routes.choices[progress.next], by: tokens)
-        progress.sum.add(outputs, known)
+        progress.sum.add(
+          outputs,
+          known.lazy.filter { rows.contains($0.row) }.map {
+            (row: $0.row - rows.lowerBound, choice: $0.choice)
+          }
+        )
         progress.rest.choices[progress.next] = rest
         progress.next += 1
       }

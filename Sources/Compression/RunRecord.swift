@@ -61,6 +61,13 @@ struct RunRecord: Codable, Equatable {
     return files
   }
 
+  /// All but when files were changed, which is no property of what they hold.
+  var description: String {
+    let options = options.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    let files = files.sorted { $0.key < $1.key }.map { "\($0.key) of \($0.value.byteCount) bytes" }
+    return ([version, "calibration \(calibration)"] + options + files).joined(separator: ", ")
+  }
+
   /// Checks that this run would give what `earlier`, whose work is in `folder`, was to give.
   ///
   /// - Throws: `InputError` naming the first difference.

@@ -3,9 +3,9 @@
 ///
 /// Every failure that bad input can cause, in any module, is an `InputError`; programming errors
 /// are not.
-public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct InputError: Error, Equatable, Codable, Sendable, CustomStringConvertible {
   /// What kind of failure this is, for callers that react to it and for tests.
-  public enum Kind: Sendable, Equatable {
+  public enum Kind: Sendable, Equatable, Codable {
     /// A file or folder, or a part of one, is not there.
     case missing
     /// A file ends before its content does.

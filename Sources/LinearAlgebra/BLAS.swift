@@ -16,6 +16,15 @@ public enum BLAS {
     #endif
   }()
 
+  /// What computes: the library, and the kernels that it has chosen for this processor.
+  public static var name: String {
+    #if canImport(Accelerate)
+      "Accelerate"
+    #else
+      "OpenBLAS for \(String(cString: openblas_get_corename()))"
+    #endif
+  }
+
   /// Computes `y[t, r] = Σ_c x[t, c] · w[r, c]`, added to `y` if `accumulating`.
   ///
   /// - Parameters:

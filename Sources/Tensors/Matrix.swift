@@ -42,6 +42,15 @@ public struct Matrix: Sendable, Equatable {
     if let failure { throw failure }
   }
 
+  /// The rows `range`.
+  public func rows(_ range: Range<Int>) -> Matrix {
+    Matrix(
+      rows: range.count,
+      columns: columns,
+      elements: Array(elements[range.lowerBound * columns..<range.upperBound * columns])
+    )
+  }
+
   /// A matrix of nothing, to be refilled.
   public init() { self.init(rows: 0, columns: 0) }
 

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Ranks
 import Synchronization
 
 /// Where the program's words go: results to standard output, everything else to standard error.
@@ -55,6 +56,11 @@ final class ProgressDisplay: Sendable {
 
   /// Is given each report.
   var handler: ProgressReport.Handler { { self.show($0) } }
+
+  /// Is given each report; only the first of several ranks shows them.
+  func handler(on ranks: Ranks) -> ProgressReport.Handler {
+    { if ranks.isFirst { self.show($0) } }
+  }
 
   /// Ends the line that is being rewritten.
   func finish() {

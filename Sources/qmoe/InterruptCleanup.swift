@@ -5,8 +5,8 @@ import Synchronization
 
 /// Removes unfinished output when the user, the system or a closed terminal ends the program.
 final class InterruptCleanup {
-  /// Removes what was written, and says what is left of it.
-  typealias Discard = @Sendable () -> String
+  /// Removes what was written, and says what is left of it; `nil` if another process says it.
+  typealias Discard = @Sendable () -> String?
 
   private final class Action: Sendable {
     let discard = Mutex<Discard?>(nil)
@@ -56,7 +56,8 @@ final class InterruptCleanup {
     {
       // The lock is never given back, so that `cancel` waits for the end of the program.
       action.discard.withLock { discard in
-        Console.error("\nqmoe: interrupted; \(discard?() ?? "nothing was written")")
+        let remains = discard.map { $0() } ?? "nothing was written"
+        if let remains { Console.error("\nqmoe: interrupted; \(remains)") }
         // The exit code that shells expect of a program that a signal ended.
         _exit(128 + number)
       }

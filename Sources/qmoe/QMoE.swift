@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import Kernels
+import Ranks
 
 @main
 struct QMoE: ParsableCommand {
@@ -31,8 +32,10 @@ struct QMoE: ParsableCommand {
       try KernelSet.checkEnvironment()
       var command = try parseAsRoot()
       try command.run()
+      Ranks.leave()
     } catch let error as InputError {
-      Console.error("qmoe: error: \(error)")
+      if !Ranks.leavesFailureToOthers { Console.error("qmoe: error: \(error)") }
+      Ranks.leave(failed: true)
       Foundation.exit(EXIT_FAILURE)
     } catch {
       exit(withError: error)

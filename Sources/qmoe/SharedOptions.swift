@@ -4,6 +4,7 @@ import Diagnostics
 import EmbeddedModel
 import Foundation
 import Models
+import Ranks
 import Tensors
 import Tokenization
 
@@ -12,7 +13,10 @@ struct CommonOptions: ParsableArguments {
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
 
-  @Option(help: "Threads to use (default: one for each core).")
+  @Option(
+    help:
+      "Threads to use (default: one for each core; under mpirun the ranks of a machine share its cores)."
+  )
   var threads: Int?
 
   func validate() throws {
@@ -21,7 +25,10 @@ struct CommonOptions: ParsableArguments {
     }
   }
 
-  var workers: Workers { Workers(count: threads) }
+  var workers: Workers {
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    return Workers(count: threads ?? max(1, cores / Ranks.launchedHere))
+  }
 }
 
 extension URL {

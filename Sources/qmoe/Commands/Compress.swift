@@ -6,6 +6,7 @@ import EmbeddedModel
 import Foundation
 import Models
 import Quantization
+import Ranks
 import Tensors
 import Tokenization
 
@@ -164,41 +165,60 @@ struct Compress: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
+    let ranks = try Ranks.join()
     // First of all: what is wrong with the output must not be found after hours of work.
     let interrupts = InterruptCleanup()
     defer { interrupts.cancel() }
-    let output = try OutputFolder(URL(userPath: output), earlier: resume ? .resumed : .refused)
+    let output = try ranks.agree { () throws(InputError) in try outputFolder(of: ranks) }
     interrupts.onInterrupt {
-      switch output.discard() {
+      let remains = output.discard()
+      guard ranks.isFirst else { return nil }
+      return switch remains {
       case .nothing: "nothing was written"
       case .work: CompressionJob.howToGoOn
       case .everything: "the output was complete already"
       }
     }
     defer { output.discard() }
-    let source = try ModelLoader.load(folder)
-    let data = try text.load(
-      calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
-      model: source,
-      folder: folder
-    )
+    let (source, data) = try ranks.agree { () throws(InputError) in
+      let source = try ModelLoader.load(folder)
+      let data = try text.load(
+        calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
+        model: source,
+        folder: folder
+      )
+      return (source, data)
+    }
     let job = CompressionJob(
       model: folder,
       source: source,
       output: output,
       options: options,
       workers: common.workers,
+      ranks: ranks,
       memory: memory?.bytes
     )
     let display = ProgressDisplay()
-    let report = try compress(job, samples: data, progress: display.handler)
+    let report = try compress(job, samples: data, progress: display.handler(on: ranks))
     interrupts.cancel()
+    guard ranks.isFirst else { return }
     display.finish()
     if common.json {
       try Console.print(json: report)
     } else {
       print(report)
     }
+  }
+
+  /// Where this rank writes: the first one the output, the others what they need meanwhile.
+  private func outputFolder(of ranks: Ranks) throws(InputError) -> OutputFolder {
+    if ranks.isFirst {
+      return try OutputFolder(URL(userPath: output), earlier: resume ? .resumed : .refused)
+    }
+    return try OutputFolder(
+      URL(userPath: "\(output).rank-\(ranks.index)"),
+      earlier: .removed
+    )
   }
 
   /// Whether an option was given that is about rounding to a grid.

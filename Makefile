@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build demo test test-arm64 lint format bench bench-peers bench-timer bench-memory sanitize clean
+.PHONY: help setup build mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -13,6 +13,11 @@ setup: ## Install the system libraries that are missing
 
 build: setup ## Build the release program, .build/release/qmoe
 	swift build -c release --product qmoe
+
+# In a folder of its own, since it is another program.
+mpi: ## Build the program for several processes, .build-mpi/release/qmoe
+	@Scripts/install-dependencies mpi
+	swift build -c release --traits MPI --scratch-path .build-mpi --product qmoe
 
 demo: build ## Compress and run the embedded model
 	$(BINARY) demo
@@ -24,6 +29,9 @@ test: setup lint ## Check the formatting, build and run all tests
 
 test-arm64: ## Test the arm64 kernels, in an emulator where the machine is another
 	@Scripts/test-arm64
+
+test-ranks: mpi ## Test work of several processes
+	Scripts/test-ranks
 
 lint: ## Check the formatting
 	swift format lint --strict --recursive $(SOURCES)

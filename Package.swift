@@ -124,7 +124,8 @@ let package = Package(
       name: "qmoe",
       dependencies: [
         "Diagnostics", "Ranks", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels",
-        "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation", "Generation",
+        "LinearAlgebra", "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
+        "Generation",
         "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
@@ -132,6 +133,7 @@ let package = Package(
 
     // MARK: - Tests
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .testTarget(name: "RanksTests", dependencies: ["Ranks"]),
     .testTarget(
       name: "PlotsTests",
       dependencies: ["Plots", "KernelBenchmark", "Diagnostics", "TestSupport"]

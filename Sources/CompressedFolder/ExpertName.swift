@@ -15,6 +15,9 @@ struct ExpertName: Hashable, Comparable {
     expert = part.contains(where: \.isNumber) ? String(part) : "all"
   }
 
+  /// The expert's number; `nil` for what holds all of a layer.
+  var number: Int? { Int(expert.drop { !$0.isNumber }) }
+
   static func < (left: ExpertName, right: ExpertName) -> Bool {
     left.layer == right.layer
       ? precedes(left.expert, right.expert) : precedes(left.layer, right.layer)

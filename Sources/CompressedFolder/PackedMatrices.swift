@@ -13,14 +13,18 @@ public struct PackedMatrices: Sendable {
     var entry: Int
   }
 
-  /// Reads the directories of all blocks of `checkpoint`, or of all but those of single experts.
+  /// Reads the directories of the blocks of `checkpoint`.
   ///
+  /// - Parameter isWanted: whether to read that of a single expert, by its number.
   /// - Throws: `InputError` if one makes no sense, or a matrix is there twice.
-  public init(_ checkpoint: Checkpoint, withoutExperts: Bool = false) throws(InputError) {
+  public init(
+    _ checkpoint: Checkpoint,
+    isWanted: (_ expert: Int) -> Bool = { _ in true }
+  ) throws(InputError) {
     var blocks: [MatrixBlock] = []
     var places: [String: Place] = [:]
     for name in checkpoint.names where MatrixBlock.isBlock(name) {
-      if withoutExperts && ExpertName(ofTensor: name) != nil { continue }
+      if let expert = ExpertName(ofTensor: name)?.number, !isWanted(expert) { continue }
       let tensor = try checkpoint.peek(name)
       guard MatrixBlock.isBlock(tensor) else { continue }
       let readable = checkpoint.readableByteCount(from: name)

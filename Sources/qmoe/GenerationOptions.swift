@@ -4,6 +4,8 @@ import Diagnostics
 import Foundation
 import Generation
 import Models
+import Ranks
+import Tensors
 import Tokenization
 
 /// Options of commands that write text.
@@ -77,17 +79,24 @@ struct GenerationOptions: ParsableArguments {
     return settings
   }
 
-  /// A generator with the model in `folder`, and its tokenizer.
+  /// A generator with the model in `folder`, on all `ranks`, and its tokenizer.
   func load(
     _ folder: URL,
-    _ common: CommonOptions
+    _ common: CommonOptions,
+    on ranks: Ranks = .alone
   ) throws(InputError) -> (generator: Generator, tokenizer: Tokenizer, model: any LanguageModel) {
-    let model = try ModelLoader.load(
+    let model = try loadModel(
       folder,
-      execution: exact ? .exact : .fused(common.workers),
+      execution: Execution(
+        workers: exact && ranks.count == 1 ? Workers(count: 1) : common.workers,
+        isExact: exact,
+        ranks: ranks
+      ),
       memory: memory.budget(threads: common.workers.count)
     )
-    let tokenizer = try loadTokenizer(folder, model: model)
+    let tokenizer = try ranks.agree { () throws(InputError) in
+      try loadTokenizer(folder, model: model)
+    }
     return (Generator(model, sampler: try Sampler(settings)), tokenizer, model)
   }
 }

@@ -31,6 +31,16 @@ struct QMoE: ParsableCommand {
     do {
       try KernelSet.checkEnvironment()
       var command = try parseAsRoot()
+      guard Ranks.launched == 1 || command is Compress || command is Eval || command is Generate
+      else {
+        throw InputError(
+          .unsupported,
+          at: "mpirun",
+          expected: "compress, eval or generate, which several processes can do together",
+          found: "another command",
+          remedy: "Run it without mpirun"
+        )
+      }
       try command.run()
       Ranks.leave()
     } catch let error as InputError {

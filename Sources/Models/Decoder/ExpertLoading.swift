@@ -93,7 +93,9 @@ private struct ExpertSource {
     guard !fusedTensors.isEmpty else { return try .init(form, from: weights) }
     let matrices = try fusedMatrices()
     var experts: [FeedForward] = []
-    for index in 0..<settings.count { experts.append(form.expert(index, try matrices(index))) }
+    for index in 0..<settings.count where weights.execution.has(index) {
+      experts.append(form.expert(index, try matrices(index)))
+    }
     return .resident(experts)
   }
 

@@ -1,3 +1,4 @@
+import Ranks
 import Tensors
 
 /// How a model multiplies.
@@ -7,11 +8,24 @@ public struct Execution: Sendable {
   /// Whether everything is computed in float32, not by the fused kernels, which round activations to
   /// 8 bits before they meet ternary weights.
   public var isExact: Bool
+  /// Processes that share the experts of each layer, and do all else alike.
+  public var ranks: Ranks
+
+  /// Products on the threads of `workers`.
+  public init(workers: Workers, isExact: Bool, ranks: Ranks = .alone) {
+    (self.workers, self.isExact, self.ranks) = (workers, isExact, ranks)
+  }
 
   /// Fused kernels, on the threads of `workers`.
   public static func fused(_ workers: Workers) -> Execution {
     Execution(workers: workers, isExact: false)
   }
+
+  /// Whether this process has expert number `expert` of a layer.
+  func has(_ expert: Int) -> Bool { owner(of: expert) == ranks.index }
+
+  /// The rank that has expert number `expert` of a layer.
+  func owner(of expert: Int) -> Int { expert % ranks.count }
 
   /// The threads for a product of so many multiplications.
   func workers(for multiplications: Int) -> Workers {

@@ -14,7 +14,7 @@ public struct MixtureOfExperts: Sendable {
 
   /// Where the experts are.
   enum Experts: Sendable {
-    /// In the model.
+    /// In the model: those of this rank.
     case resident([FeedForward])
     /// In a cache, as far as they are in memory.
     case cached(CachedExperts)
@@ -29,6 +29,10 @@ public struct MixtureOfExperts: Sendable {
       }
       var experts: [FeedForward] = []
       for index in form.names.indices {
+        guard weights.execution.has(index) else {
+          try weights.skip(form.names[index])
+          continue
+        }
         let expert = try form.expert(index) { (name, rows, columns) throws(InputError) in
           try weights.linear(name, rows: rows, columns: columns)
         }
@@ -58,7 +62,7 @@ public struct MixtureOfExperts: Sendable {
   /// Name in the checkpoint, up to `mlp` or what the model calls it.
   public let name: String
   let router: Router
-  /// The experts by number; none where they live in a cache.
+  /// The experts by number, as far as this rank has them; none where they live in a cache.
   public var experts: [FeedForward]
   /// The experts where they live in a cache.
   let cachedExperts: CachedExperts?
@@ -149,25 +153,46 @@ public struct MixtureOfExperts: Sendable {
     // The output matrix has as many weights as each input matrix.
     let perToken =
       cachedExperts?.weightsPerExpert
-      ?? experts[0].output.rows * experts[0].output.columns * (experts[0].input.count + 1)
+      ?? experts.first.map { $0.output.rows * $0.output.columns * ($0.input.count + 1) } ?? 0
     return perToken * routes.choices.reduce(0) { $0 + $1.count }
   }
 
-  /// Lets each of the experts `active` work on its tokens; what they give are the outputs of
-  /// `scratch.networks`, in the same order.
+  /// Lets each of the experts `active` work on its tokens, each on the rank that has it; what they give are the
+  /// outputs of `scratch.networks`, in the same order, on all ranks.
   private func runExperts(
     _ active: [Int],
     _ routes: Routes,
     _ scratch: inout LayerScratch
   ) throws(InputError) {
     while scratch.networks.count < active.count { scratch.networks.append(FeedForward.Scratch()) }
+    guard execution.ranks.count > 1 else {
+      return try runOwnExperts(active, Array(active.indices), routes, &scratch)
+    }
+    var failure: InputError?
+    do throws(InputError) {
+      let own = active.indices.filter { execution.has(active[$0]) }
+      try runOwnExperts(active, own, routes, &scratch)
+    } catch {
+      failure = error
+    }
+    try exchangeOutputs(active, routes, &scratch, failure)
+  }
+
+  /// Lets those of the experts `active` whose indices are `own`, which this rank has, work on their tokens.
+  private func runOwnExperts(
+    _ active: [Int],
+    _ own: [Int],
+    _ routes: Routes,
+    _ scratch: inout LayerScratch
+  ) throws(InputError) {
     guard let cachedExperts else {
-      return try runExperts(active, order: nil, routes, &scratch) {
-        (expert, input, room) throws(InputError) in try experts[expert].run(input, &room)
+      let ranks = execution.ranks.count
+      return try runExperts(active, order: own, routes, &scratch) {
+        (expert, input, room) throws(InputError) in try experts[expert / ranks].run(input, &room)
       }
     }
-    try cachedExperts.expecting(active) { (order) throws(InputError) in
-      try runExperts(active, order: order, routes, &scratch) {
+    try cachedExperts.expecting(own.map { active[$0] }) { (order) throws(InputError) in
+      try runExperts(active, order: order.map { own[$0] }, routes, &scratch) {
         (expert, input, room) throws(InputError) in
         try cachedExperts.use(expert) { (network) throws(InputError) in
           try network.run(input, &room)
@@ -176,11 +201,56 @@ public struct MixtureOfExperts: Sendable {
     }
   }
 
-  /// Lets each of the experts `active` work on its tokens by `run`, in the order of the indices `order` or
-  /// their own.
+  /// Gives all ranks the outputs that each of them has in `scratch.networks`.
+  ///
+  /// - Parameter failure: why this rank has none.
+  /// - Throws: on all ranks, the `failure` of one.
+  private func exchangeOutputs(
+    _ active: [Int],
+    _ routes: Routes,
+    _ scratch: inout LayerScratch,
+    _ failure: InputError?
+  ) throws(InputError) {
+    let (ranks, columns) = (execution.ranks, scratch.normed.columns)
+    // Of each rank, whether it failed, and its outputs one behind the other.
+    var counts = Array(repeating: 1, count: ranks.count)
+    var offsets = active.map { expert in
+      let owner = execution.owner(of: expert)
+      defer { counts[owner] += routes.choices[expert].count * columns }
+      return counts[owner]
+    }
+    var (starts, total) = ([Int](), 0)
+    for count in counts {
+      starts.append(total)
+      total += count
+    }
+    for (index, expert) in active.enumerated() {
+      offsets[index] += starts[execution.owner(of: expert)]
+    }
+    var numbers = Array<Float>(repeating: 0, count: total)
+    numbers[starts[ranks.index]] = failure == nil ? 0 : 1
+    if failure == nil {
+      for (index, expert) in active.enumerated() where execution.has(expert) {
+        let output = scratch.networks[index].output.elements
+        numbers.replaceSubrange(offsets[index]..<offsets[index] + output.count, with: output)
+      }
+    }
+    numbers.withUnsafeMutableBufferPointer { ranks.gather($0, counts: counts) }
+    if starts.contains(where: { numbers[$0] != 0 }) {
+      try ranks.agree { () throws(InputError) in if let failure { throw failure } }
+    }
+    for (index, expert) in active.enumerated() where !execution.has(expert) {
+      let rows = routes.choices[expert].count
+      scratch.networks[index].output.refill(rows: rows, columns: columns) { output in
+        for element in 0..<rows * columns { output[element] = numbers[offsets[index] + element] }
+      }
+    }
+  }
+
+  /// Lets those of the experts `active` whose indices are `order` work on their tokens by `run`, in that order.
   private func runExperts(
     _ active: [Int],
-    order: [Int]?,
+    order: [Int],
     _ routes: Routes,
     _ scratch: inout LayerScratch,
     _ run:
@@ -193,7 +263,7 @@ public struct MixtureOfExperts: Sendable {
       guard let networks = networks.baseAddress else { return }
       let room = Kernels.Shared(networks)
       @Sendable func runNext(_ position: Int) throws(InputError) {
-        let index = order?[position] ?? position
+        let index = order[position]
         let choices = routes.choices[active[index]]
         // A single token needs no gathering.
         let input = x.rows == 1 ? x : x.gathering(choices.map(\.token))
@@ -202,10 +272,10 @@ public struct MixtureOfExperts: Sendable {
       // An expert for each thread, which then share nothing and wait once; few experts share the
       // threads one after another.
       let workers = execution.workers(for: multiplications(routes))
-      if active.count >= workers.count {
-        try workers.forEach(active.count, runNext)
+      if order.count >= workers.count {
+        try workers.forEach(order.count, runNext)
       } else {
-        for position in active.indices { try runNext(position) }
+        for position in order.indices { try runNext(position) }
       }
     }
   }

@@ -37,8 +37,17 @@ public struct WeightSource: Sendable {
     self.substitutes = try substitutes.map { (checkpoint) throws(InputError) in
       try PackedMatrices(checkpoint)
     }
-    packed = try PackedMatrices(checkpoint, withoutExperts: cache != nil)
+    packed = try PackedMatrices(checkpoint) { cache == nil && execution.has($0) }
     self.execution = execution
+  }
+
+  /// Leaves the matrices `names` of an expert to another rank.
+  func skip(_ names: [String]) throws(InputError) {
+    for name in names + names.map(Self.scales) + [MatrixBlock.tensorName(of: names)]
+    where checkpoint.contains(name) {
+      // Counts as read.
+      _ = try checkpoint.tensor(name)
+    }
   }
 
   /// Whether there is a matrix `name`, in whatever form.

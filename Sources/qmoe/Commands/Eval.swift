@@ -1,7 +1,9 @@
 import ArgumentParser
+import Diagnostics
 import Evaluation
 import Foundation
 import Models
+import Ranks
 import Tensors
 
 struct Eval: ParsableCommand {
@@ -46,21 +48,28 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
-    // Sequences side by side, each on one thread.
-    let execution = fused ? Execution.fused(Workers(count: 1)) : .exact
-    let model = try ModelLoader.load(
+    let ranks = try Ranks.join()
+    // Sequences side by side, each on one thread; ranks have the same sequence at a time.
+    let (within, beside) =
+      ranks.count > 1
+      ? (common.workers, Workers(count: 1)) : (Workers(count: 1), common.workers)
+    let model = try loadModel(
       folder,
-      execution: execution,
+      execution: Execution(workers: within, isExact: !fused, ranks: ranks),
       memory: memory.budget(threads: common.workers.count)
     )
-    let samples = try text.load(URL(userPath: data), model: model, folder: folder)
+    let samples = try ranks.agree { () throws(InputError) in
+      try text.load(URL(userPath: data), model: model, folder: folder)
+    }
+    try ranks.requireSame("\(samples.count) sequences", at: data)
     let display = ProgressDisplay()
     let result = try Evaluation.run(
       model,
       on: samples,
-      workers: common.workers,
-      progress: display.handler
+      workers: beside,
+      progress: display.handler(on: ranks)
     )
+    guard ranks.isFirst else { return }
     display.finish()
     let cache = ExpertCacheReport(model)
     if common.json {

@@ -3,6 +3,7 @@ import ChatTemplates
 import Foundation
 import Generation
 import Models
+import Ranks
 import Tokenization
 
 struct Generate: ParsableCommand {
@@ -46,7 +47,8 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let folder = URL(userPath: model)
-    var (generator, tokenizer, model) = try options.load(folder, common)
+    let ranks = try Ranks.join()
+    var (generator, tokenizer, model) = try options.load(folder, common, on: ranks)
     generator.promptWindow = promptWindow
     var (input, answersInChannel) = (tokenizer.encode(prompt), false)
     if chat {
@@ -62,12 +64,13 @@ struct Generate: ParsableCommand {
       skippingSpecialTokens: model.continuesInput,
       answersInChannel: answersInChannel
     )
-    let isShown = !common.json
+    let isShown = ranks.isFirst && !common.json
     let result = try generator.run(
       input,
       limit: options.maxTokens ?? 64,
       into: &stream
     ) { if isShown { Console.print($0, terminator: "") } }
+    guard ranks.isFirst else { return }
     let cache = ExpertCacheReport(model)
     guard isShown else {
       return try Console.print(json: WrittenText(stream.text, result, cache))

@@ -19,7 +19,7 @@ public struct Ranks: Sendable {
   /// Whether this is the one that writes and speaks for all.
   public var isFirst: Bool { index == 0 }
 
-  init(index: Int, count: Int) { (self.index, self.count) = (index, count) }
+  package init(index: Int, count: Int) { (self.index, self.count) = (index, count) }
 
   // MARK: - Beginning and end
 

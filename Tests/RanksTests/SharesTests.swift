@@ -1,6 +1,5 @@
+import Ranks
 import Testing
-
-@testable import Ranks
 
 @Suite struct SharesTests {
   /// Costs of many kinds, none and equal ones among them.

@@ -49,9 +49,18 @@ static qmoe_int8_activations quantize(size_t tokens, size_t columns) {
   return (qmoe_int8_activations){tokens, values[0], scales[0]};
 }
 
-// Random levels of so many rows; `codes` are to be released.
+// Random levels of so many rows, of one byte or two each; `codes` are to be released.
 static qmoe_levels random_levels(size_t rows, uint8_t **codes, size_t *bytes) {
   const size_t stride = 1 + random_below(3);
+  if (random_below(2)) {
+    *bytes = rows * stride * 4;
+    *codes = guarded(*bytes);
+    for (size_t i = 0; i < *bytes; i += 2) {
+      const uint16_t code = (uint16_t)(0x3c00 + random_below(0x400));
+      memcpy(*codes + i, &code, 2);
+    }
+    return (qmoe_levels){*codes, stride, 0, 1 << 16, 1};
+  }
   *bytes = rows * stride * 2;
   *codes = guarded(*bytes);
   for (size_t i = 0; i < *bytes; i++) (*codes)[i] = (uint8_t)next_random();

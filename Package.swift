@@ -90,7 +90,7 @@ let package = Package(
     ),
     .target(
       name: "Evaluation",
-      dependencies: ["Diagnostics", "Tensors", "Kernels", "Models", "Corpus"]
+      dependencies: ["Diagnostics", "Ranks", "Tensors", "Kernels", "Models", "Corpus"]
     ),
     .target(
       name: "Generation",

@@ -46,6 +46,13 @@ void qmoe_mpi_gather_sizes(size_t own, size_t *all) {
   MPI_Allgather(&number, 1, MPI_UNSIGNED_LONG_LONG, all, 1, MPI_UNSIGNED_LONG_LONG, MPI_COMM_WORLD);
 }
 
+void qmoe_mpi_swap(
+    const float *sent, const int *sent_counts, const int *sent_offsets, float *received,
+    const int *received_counts, const int *received_offsets) {
+  MPI_Alltoallv(sent, sent_counts, sent_offsets, MPI_FLOAT, received, received_counts, received_offsets,
+                MPI_FLOAT, MPI_COMM_WORLD);
+}
+
 void qmoe_mpi_gather(float *numbers, const int *counts, const int *offsets) {
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, numbers, counts, offsets, MPI_FLOAT, MPI_COMM_WORLD);
 }

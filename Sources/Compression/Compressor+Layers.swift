@@ -57,7 +57,7 @@ extension Compressor {
     let all = ranks.gather(bytes: routes.bytes)
     routes = Routes(experts: experts.experts.count)
     for part in all {
-      routes.append(Routes(bytes: part, experts: experts.experts.count), offset: 0)
+      routes.append(Routes(bytes: part), offset: 0)
     }
     return routes
   }
@@ -75,37 +75,6 @@ extension Compressor {
     let own = states.ownSequences
     try workers.forEach(own.count) { (index) throws(InputError) in
       try body(own.lowerBound + index)
-    }
-  }
-}
-
-extension Routes {
-  /// The choices in bytes, as ranks of the same program exchange them.
-  fileprivate var bytes: [UInt8] {
-    let counts = choices.map(\.count).withUnsafeBytes { Array($0) }
-    return choices.reduce(into: counts) { bytes, choices in
-      choices.withUnsafeBytes { bytes += $0 }
-    }
-  }
-
-  /// The routes to `experts` experts that gave `bytes`.
-  fileprivate init(bytes: [UInt8], experts: Int) {
-    self.init(experts: experts)
-    bytes.withUnsafeBytes { bytes in
-      var offset = experts * MemoryLayout<Int>.stride
-      for expert in 0..<experts {
-        let count = bytes.loadUnaligned(
-          fromByteOffset: expert * MemoryLayout<Int>.stride,
-          as: Int.self
-        )
-        choices[expert] = (0..<count).map { index in
-          bytes.loadUnaligned(
-            fromByteOffset: offset + index * MemoryLayout<Choice>.stride,
-            as: Choice.self
-          )
-        }
-        offset += count * MemoryLayout<Choice>.stride
-      }
     }
   }
 }

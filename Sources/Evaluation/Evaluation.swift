@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Kernels
 import Models
+import Ranks
 import Tensors
 
 /// How well a model predicts given labels.
@@ -24,30 +25,39 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// Evaluates `model` on `samples`, one sequence at a time (padding would take up experts'
   /// capacity).
   ///
+  /// - Parameters:
+  ///   - workers: so many sequences are evaluated side by side.
+  ///   - ranks: they take turns, so that each has a sequence of its own in each round; one thread each.
   /// - Throws: `InputError` if no label counts, an id is out of range, or weights are damaged.
   public static func run(
     _ model: any LanguageModel,
     on samples: [Sample],
     workers: Workers,
+    ranks: Ranks = .alone,
     progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> Evaluation {
     let start = ContinuousClock.now
-    for (index, sample) in samples.enumerated() {
-      try model.requireContext(
-        for: sample.inputIDs.count,
-        at: "sequence \(index + 1) of the data",
-        remedy: "Cut the sequences shorter, or give text, which is cut into windows"
-      )
+    // First of all, so that no rank stops in the midst of a round.
+    try ranks.agree { () throws(InputError) in
+      for (index, sample) in samples.enumerated() { try check(sample, index, model) }
     }
-    let done = Counter()
-    let losses = try workers.map(samples.count) { (index) throws(InputError) -> [Double] in
-      let sample = samples[index]
-      let losses = try Self.losses(model, sample)
-      done.add { progress(ProgressReport("evaluating", $0, of: samples.count, "sequences")) }
+    let (count, done) = (samples.count, Counter())
+    let rounds = (count + ranks.count - 1) / ranks.count
+    let workers = ranks.count > 1 ? Workers(count: 1) : workers
+    let own = try workers.map(rounds) { (round) throws(InputError) -> [Double] in
+      // In the last round some ranks have nothing to do, but the others need their experts.
+      let index = min(round * ranks.count + ranks.index, count - 1)
+      let losses = try Self.losses(model, samples[index])
+      done.add {
+        progress(
+          ProgressReport("evaluating", min(count, $0 * ranks.count), of: count, "sequences")
+        )
+      }
       return losses
     }
-    // Summed in the order of the data, whatever thread made which.
-    let all = losses.flatMap(\.self)
+    // Summed in the order of the data, whatever thread or rank made which.
+    let ofRanks = ranks.gather(own)
+    let all = (0..<count).flatMap { ofRanks[$0 % ranks.count][$0 / ranks.count] }
     guard !all.isEmpty else {
       throw InputError(
         .invalidValue,
@@ -68,11 +78,17 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// Positions whose logits are held at a time.
   private static let block = 512
 
-  /// `−log softmax(logits)[label]` at each position whose label is not −100.
-  private static func losses(
-    _ model: any LanguageModel,
-    _ sample: Sample
-  ) throws(InputError) -> [Double] {
+  /// Checks that `model` can read `sample`.
+  private static func check(
+    _ sample: Sample,
+    _ index: Int,
+    _ model: any LanguageModel
+  ) throws(InputError) {
+    try model.requireContext(
+      for: sample.inputIDs.count,
+      at: "sequence \(index + 1) of the data",
+      remedy: "Cut the sequences shorter, or give text, which is cut into windows"
+    )
     let labels = sample.labels
     let vocabulary = 0..<model.vocabularySize
     for (row, label) in labels.enumerated()
@@ -85,6 +101,14 @@ public struct Evaluation: Codable, Sendable, Equatable {
         remedy: "The data was tokenized for another model"
       )
     }
+  }
+
+  /// `−log softmax(logits)[label]` at each position whose label is not −100.
+  private static func losses(
+    _ model: any LanguageModel,
+    _ sample: Sample
+  ) throws(InputError) -> [Double] {
+    let labels = sample.labels
     let states = try model.states(input: sample.inputIDs, labels: labels)
     var losses: [Double] = []
     for first in stride(from: 0, to: labels.count, by: block) {

@@ -200,13 +200,42 @@ public struct Ranks: Sendable {
   public func gather(_ numbers: UnsafeMutableBufferPointer<Float>, counts: [Int]) {
     #if MPI
       precondition(counts.reduce(0, +) == numbers.count && counts.count == count)
-      var (offsets, offset): ([Int32], Int32) = ([], 0)
-      for count in counts {
-        offsets.append(offset)
-        offset += Int32(count)
-      }
-      qmoe_mpi_gather(numbers.baseAddress, counts.map { Int32($0) }, offsets)
+      qmoe_mpi_gather(numbers.baseAddress, counts.map { Int32($0) }, Self.offsets(counts))
     #endif
+  }
+
+  /// Gives each rank its part of `numbers`, `counts[rank]` of them, one part behind the other.
+  ///
+  /// - Parameter received: how many each rank has for this one.
+  /// - Returns: what the ranks have for this one, likewise.
+  /// - Precondition: no more than `Int32.max` either way.
+  public func swap(_ numbers: [Float], counts: [Int], receiving received: [Int]) -> [Float] {
+    precondition(counts.reduce(0, +) == numbers.count)
+    #if MPI
+      let total = received.reduce(0, +)
+      return Array(unsafeUninitializedCapacity: total) { result, initialized in
+        qmoe_mpi_swap(
+          numbers,
+          counts.map { Int32($0) },
+          Self.offsets(counts),
+          result.baseAddress,
+          received.map { Int32($0) },
+          Self.offsets(received)
+        )
+        initialized = total
+      }
+    #else
+      return numbers
+    #endif
+  }
+
+  /// Where parts of such lengths begin that stand one behind the other.
+  private static func offsets(_ counts: [Int]) -> [Int32] {
+    var offset: Int32 = 0
+    return counts.map { count in
+      defer { offset += Int32(count) }
+      return offset
+    }
   }
 
   private static func encode(_ value: some Encodable) -> [UInt8] {

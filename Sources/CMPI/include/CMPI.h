@@ -23,6 +23,12 @@ void qmoe_mpi_receive(void *bytes, size_t count, int from);
 /// Gives all ranks the numbers of all, one each.
 void qmoe_mpi_gather_sizes(size_t own, size_t *all);
 
+/// Gives each rank r the `sent_counts[r]` numbers of this one for it, which stand one behind the other, and receives
+/// what all have for this one. No more than INT_MAX either way.
+void qmoe_mpi_swap(
+    const float *sent, const int *sent_counts, const int *sent_offsets, float *received,
+    const int *received_counts, const int *received_offsets);
+
 /// Gives all ranks the numbers of all: `counts[r]` of rank r, which stand one rank's behind the other's.
 /// No more than INT_MAX in all.
 void qmoe_mpi_gather(float *numbers, const int *counts, const int *offsets);

@@ -8,12 +8,21 @@ public struct Execution: Sendable {
   /// Whether everything is computed in float32, not by the fused kernels, which round activations to
   /// 8 bits before they meet ternary weights.
   public var isExact: Bool
-  /// Processes that share the experts of each layer, and do all else alike.
+  /// Processes that share the experts of each layer.
   public var ranks: Ranks
+  /// Whether each rank has a sequence of its own, of the same number of layers as the others have; else all have the
+  /// same and do all but the experts alike.
+  public var hasOwnSequences: Bool
 
   /// Products on the threads of `workers`.
-  public init(workers: Workers, isExact: Bool, ranks: Ranks = .alone) {
-    (self.workers, self.isExact, self.ranks) = (workers, isExact, ranks)
+  public init(
+    workers: Workers,
+    isExact: Bool,
+    ranks: Ranks = .alone,
+    hasOwnSequences: Bool = false
+  ) {
+    (self.workers, self.isExact) = (workers, isExact)
+    (self.ranks, self.hasOwnSequences) = (ranks, hasOwnSequences)
   }
 
   /// Fused kernels, on the threads of `workers`.

@@ -70,7 +70,7 @@ public struct MixtureOfExperts: Sendable {
   public var shared: Shared?
   /// The checkpoint's tensors that hold the experts' matrices where one tensor holds many of them.
   public let fusedTensors: [String]
-  private let execution: Execution
+  let execution: Execution
 
   init(
     _ name: String,
@@ -165,21 +165,17 @@ public struct MixtureOfExperts: Sendable {
     _ scratch: inout LayerScratch
   ) throws(InputError) {
     while scratch.networks.count < active.count { scratch.networks.append(FeedForward.Scratch()) }
-    guard execution.ranks.count > 1 else {
-      return try runOwnExperts(active, Array(active.indices), routes, &scratch)
+    if execution.ranks.count == 1 {
+      try runOwnExperts(active, Array(active.indices), routes, &scratch)
+    } else if execution.hasOwnSequences {
+      try runForAllRanks(active, routes, &scratch)
+    } else {
+      try runWithAllRanks(active, routes, &scratch)
     }
-    var failure: InputError?
-    do throws(InputError) {
-      let own = active.indices.filter { execution.has(active[$0]) }
-      try runOwnExperts(active, own, routes, &scratch)
-    } catch {
-      failure = error
-    }
-    try exchangeOutputs(active, routes, &scratch, failure)
   }
 
   /// Lets those of the experts `active` whose indices are `own`, which this rank has, work on their tokens.
-  private func runOwnExperts(
+  func runOwnExperts(
     _ active: [Int],
     _ own: [Int],
     _ routes: Routes,
@@ -197,52 +193,6 @@ public struct MixtureOfExperts: Sendable {
         try cachedExperts.use(expert) { (network) throws(InputError) in
           try network.run(input, &room)
         }
-      }
-    }
-  }
-
-  /// Gives all ranks the outputs that each of them has in `scratch.networks`.
-  ///
-  /// - Parameter failure: why this rank has none.
-  /// - Throws: on all ranks, the `failure` of one.
-  private func exchangeOutputs(
-    _ active: [Int],
-    _ routes: Routes,
-    _ scratch: inout LayerScratch,
-    _ failure: InputError?
-  ) throws(InputError) {
-    let (ranks, columns) = (execution.ranks, scratch.normed.columns)
-    // Of each rank, whether it failed, and its outputs one behind the other.
-    var counts = Array(repeating: 1, count: ranks.count)
-    var offsets = active.map { expert in
-      let owner = execution.owner(of: expert)
-      defer { counts[owner] += routes.choices[expert].count * columns }
-      return counts[owner]
-    }
-    var (starts, total) = ([Int](), 0)
-    for count in counts {
-      starts.append(total)
-      total += count
-    }
-    for (index, expert) in active.enumerated() {
-      offsets[index] += starts[execution.owner(of: expert)]
-    }
-    var numbers = Array<Float>(repeating: 0, count: total)
-    numbers[starts[ranks.index]] = failure == nil ? 0 : 1
-    if failure == nil {
-      for (index, expert) in active.enumerated() where execution.has(expert) {
-        let output = scratch.networks[index].output.elements
-        numbers.replaceSubrange(offsets[index]..<offsets[index] + output.count, with: output)
-      }
-    }
-    numbers.withUnsafeMutableBufferPointer { ranks.gather($0, counts: counts) }
-    if starts.contains(where: { numbers[$0] != 0 }) {
-      try ranks.agree { () throws(InputError) in if let failure { throw failure } }
-    }
-    for (index, expert) in active.enumerated() where !execution.has(expert) {
-      let rows = routes.choices[expert].count
-      scratch.networks[index].output.refill(rows: rows, columns: columns) { output in
-        for element in 0..<rows * columns { output[element] = numbers[offsets[index] + element] }
       }
     }
   }

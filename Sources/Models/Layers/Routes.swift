@@ -56,6 +56,35 @@ public struct Routes: Sendable {
   }
 }
 
+/// As ranks of the same program exchange them.
+extension Routes {
+  /// The number of experts, then of the choices of each, then these.
+  public var bytes: [UInt8] {
+    let counts = ([choices.count] + choices.map(\.count)).withUnsafeBytes { Array($0) }
+    return choices.reduce(into: counts) { bytes, choices in
+      choices.withUnsafeBytes { bytes += $0 }
+    }
+  }
+
+  /// The routes that gave `bytes`.
+  public init(bytes: [UInt8]) {
+    self = bytes.withUnsafeBytes { bytes in
+      func number(_ index: Int) -> Int {
+        bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Int>.stride, as: Int.self)
+      }
+      var routes = Routes(experts: number(0))
+      var offset = (1 + number(0)) * MemoryLayout<Int>.stride
+      for expert in routes.choices.indices {
+        routes.choices[expert] = (0..<number(1 + expert)).map { _ in
+          defer { offset += MemoryLayout<Choice>.stride }
+          return bytes.loadUnaligned(fromByteOffset: offset, as: Choice.self)
+        }
+      }
+      return routes
+    }
+  }
+}
+
 extension [Routes.Choice] {
   /// The index of the first choice for which `isLate` holds, as it does for all after it.
   fileprivate func partitioningIndex(_ isLate: (Routes.Choice) -> Bool) -> Int {

@@ -49,13 +49,16 @@ struct Eval: ParsableCommand {
   func run() throws {
     let folder = URL(userPath: model)
     let ranks = try Ranks.join()
-    // Sequences side by side, each on one thread; ranks have the same sequence at a time.
-    let (within, beside) =
-      ranks.count > 1
-      ? (common.workers, Workers(count: 1)) : (Workers(count: 1), common.workers)
+    // Sequences side by side, each on one thread; ranks have one sequence at a time each.
+    let within = ranks.count > 1 ? common.workers : Workers(count: 1)
     let model = try loadModel(
       folder,
-      execution: Execution(workers: within, isExact: !fused, ranks: ranks),
+      execution: Execution(
+        workers: within,
+        isExact: !fused,
+        ranks: ranks,
+        hasOwnSequences: true
+      ),
       memory: memory.budget(threads: common.workers.count)
     )
     let samples = try ranks.agree { () throws(InputError) in
@@ -66,7 +69,8 @@ struct Eval: ParsableCommand {
     let result = try Evaluation.run(
       model,
       on: samples,
-      workers: beside,
+      workers: common.workers,
+      ranks: ranks,
       progress: display.handler(on: ranks)
     )
     guard ranks.isFirst else { return }

@@ -122,7 +122,7 @@ public struct Ranks: Sendable {
   /// What the ranks have, in their order.
   public func gather(bytes: [UInt8]) -> [[UInt8]] {
     guard count > 1 else { return [bytes] }
-    return sizes(bytes.count).enumerated().map { rank, size in
+    return gather(number: bytes.count).enumerated().map { rank, size in
       var part = rank == index ? bytes : Array(repeating: 0, count: size)
       part.withUnsafeMutableBytes { broadcast($0, from: rank) }
       return part
@@ -136,21 +136,21 @@ public struct Ranks: Sendable {
 
   /// What the rank `root` has.
   private func broadcast(_ bytes: [UInt8], from root: Int) -> [UInt8] {
-    let size = sizes(bytes.count)[root]
+    let size = gather(number: bytes.count)[root]
     var bytes = root == index ? bytes : Array(repeating: 0, count: size)
     bytes.withUnsafeMutableBytes { broadcast($0, from: root) }
     return bytes
   }
 
-  /// The numbers that the ranks have.
-  private func sizes(_ own: Int) -> [Int] {
+  /// The numbers that the ranks have, in their order, none negative.
+  public func gather(number own: Int) -> [Int] {
+    guard count > 1 else { return [own] }
+    var all = [own]
     #if MPI
-      var all = Array(repeating: 0, count: count)
+      all = Array(repeating: 0, count: count)
       qmoe_mpi_gather_sizes(own, &all)
-      return all
-    #else
-      return [own]
     #endif
+    return all
   }
 
   /// Writes over `bytes` what they are on the rank `root`.

@@ -113,7 +113,7 @@ extension MixtureOfExperts {
   /// The states of all ranks.
   private func gatherStates(_ own: Matrix) -> [Matrix] {
     let ranks = execution.ranks
-    let counts = ranks.gather(own.rows).map { $0 * own.columns }
+    let counts = ranks.gather(number: own.rows).map { $0 * own.columns }
     let first = counts.prefix(ranks.index).reduce(0, +)
     var all = Array<Float>(repeating: 0, count: counts.reduce(0, +))
     all.replaceSubrange(first..<first + own.elements.count, with: own.elements)

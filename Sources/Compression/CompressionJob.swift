@@ -62,6 +62,15 @@ public struct CompressionJob: Sendable {
     let start = ContinuousClock.now
     let (checkpoint, record) = try ranks.agree { () throws(InputError) in
       let checkpoint = try Self.checkpoint(of: model, source)
+      // What is not there must not be found missing after hours of work.
+      try CompressionFootprint(
+        source,
+        checkpoint,
+        options,
+        samples,
+        threads: workers.count,
+        memory: memory
+      ).requireRoom(in: output.url)
       for name in checkpoint.names where !name.contains(".experts.") {
         // Experts are checked as they are compressed.
         try checkpoint.tensor(name).requireFinite()
@@ -224,7 +233,8 @@ extension CompressionJob {
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
     let needed = (source.embeddings + [source.head]).compactMap(\.name)
-    let replaced = replacedTensors.union(checkpoint.aliases(besides: needed))
+    let replaced = options.replacedTensors(of: source)
+      .union(checkpoint.aliases(besides: needed))
     guard let bits = options.denseBits else {
       try ranks.agree { () throws(InputError) in
         if ranks.isFirst { try writer.writeDense(checkpoint, except: replaced, blocks: []) }
@@ -280,20 +290,6 @@ extension CompressionJob {
 
 /// How large all shall be.
 extension CompressionJob {
-  /// The experts that are compressed.
-  private var experts: [FeedForward] {
-    source.mixtures.flatMap { mixture in
-      mixture.experts
-        + (options.compressesSharedExperts ? [mixture.shared?.network].compactMap(\.self) : [])
-    }
-  }
-
-  /// The tensors that compressed experts stand for.
-  private var replacedTensors: Set<String> {
-    let names = experts.flatMap(\.names)
-    return Set(names + names.map(WeightSource.scales) + source.mixtures.flatMap(\.fusedTensors))
-  }
-
   /// What chooses λ layer by layer if there is a target.
   private func steering(
     _ writer: CompressedFolderWriter,
@@ -303,6 +299,7 @@ extension CompressionJob {
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> RateSteering? {
     guard let target = options.target else { return nil }
+    let experts = options.experts(of: source)
     let weights = Double(experts.reduce(0) { $0 + $1.weightCount })
     let others = try ranks.fromFirst { () throws(InputError) in
       try writer.otherByteCount(model: model, experts: experts, options.configuration)

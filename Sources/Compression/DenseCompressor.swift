@@ -11,7 +11,7 @@ import Tensors
 /// model with the compressed dense part then, and make up for some of its error.
 struct DenseCompressor {
   /// Calibration tokens: more tell no more of Hessians that few experts thin out.
-  private static let tokenLimit = 1 << 15
+  static let tokenLimit = 1 << 15
   /// Tokens whose inputs are held at a time.
   private static let batch = 1 << 12
   /// Columns that share a grid of less than 8 bits.

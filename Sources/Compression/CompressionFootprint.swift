@@ -103,24 +103,27 @@ struct CompressionFootprint {
     return min(all + dense.reduce(0, +), max(dense.max() ?? 0, experts.max() ?? 0))
   }
 
-  /// Buffers of hidden states that are held at a time: of each stack its tokens, and how many.
-  private var buffers: [(tokens: Int, count: Int)] {
-    // With the uncompressed model's; and in the last stack, unless nothing comes behind its experts, with what they give.
+  /// The most that `bytes` come to of all buffers of hidden states that are held at a time.
+  ///
+  /// - Parameter bytes: what counts of a buffer of so many bytes.
+  private func most(_ bytes: (_ buffer: Int) -> Int) -> Int {
+    // Also those of the uncompressed model, where it runs along.
     let models = options.method == .rd ? 2 : 1
-    let hasSums = (stacks.last?.layers.count ?? 0) > 1
-    return stacks.enumerated().map { index, stack in
-      (stack.tokens, index == stacks.count - 1 && hasSums ? 2 * models : models)
+    var (most, kept) = (0, 0)
+    for stack in stacks {
+      let states = models * bytes(4 * stack.tokens * model.modelSize)
+      // The last of a pile's layers add up what experts give; what the encoder gives stays.
+      most = max(most, kept + (stack.layers.count > 1 ? 2 : 1) * states)
+      kept += states
     }
+    return most
   }
 
   /// Bytes of the hidden states that are in memory.
   private var statesInMemory: Int {
-    buffers.reduce(0) { sum, buffers in
-      let bytes = 4 * buffers.tokens * model.modelSize
-      let resident =
-        ScratchSpace.isInMemory(bytes, memory: memory)
-        ? bytes : min(bytes, ScratchSpace.residentByteCount(memory: memory))
-      return sum + buffers.count * resident
+    most { buffer in
+      ScratchSpace.isInMemory(buffer, memory: memory)
+        ? buffer : min(buffer, ScratchSpace.residentByteCount(memory: memory))
     }
   }
 
@@ -178,36 +181,32 @@ struct CompressionFootprint {
 
   /// Bytes of the files that hidden states lie in which have no room in memory.
   var scratchByteCount: Int {
-    buffers.reduce(0) { sum, buffers in
-      let bytes = 4 * buffers.tokens * model.modelSize
-      return sum + (ScratchSpace.isInMemory(bytes, memory: memory) ? 0 : buffers.count * bytes)
-    }
+    most { ScratchSpace.isInMemory($0, memory: memory) ? 0 : $0 }
   }
 
-  /// What the settings say of bits per expert weight before anything is tried; `nil` if they tell nothing.
+  /// What the settings say of bits per expert weight before anything is tried; `nil` if that depends on the weights.
   func bitsPerWeight() throws(InputError) -> Double? {
     switch options.target {
     case .rate(let rate): return rate
     case .size(let bytes):
       return max(0, Double(8 * (bytes - (try denseByteCount()))) / Double(expertWeights))
     case nil:
-      guard options.method != .rd, case .uniform(let bits) = options.grid.alphabet else {
-        return nil
-      }
-      return Double(bits)
+      if options.method == .rd { return RateCurve.usualRate(at: options.rateDistortion.lambda) }
+      guard case .uniform(let bits) = options.grid.alphabet else { return nil }
+      return Double(bits) + 32 / Double(options.grid.groupSize ?? model.modelSize)
     }
   }
 
-  /// Fewer bits per expert weight than trained models come to.
-  private static let leastBits = 0.1
+  /// Of the bits per weight that are usual, as much as models always come to.
+  private static let certainShare = 0.2
 
-  /// Checks that there is enough memory for an expert, and room for the output: of what settings leave open, as much
-  /// as is certain.
+  /// Checks that there is enough memory for an expert, and room on the disk for as much as is certain.
   ///
   /// - Throws: `InputError` naming what it would take.
   func requireRoom(in folder: URL) throws(InputError) {
     _ = try expertsAtATime()
-    let bits = try bitsPerWeight() ?? Self.leastBits
+    var bits = try bitsPerWeight() ?? 1
+    if options.target == nil { bits *= Self.certainShare }
     try requireDisk(diskByteCount(expertBytes: Int(Double(expertWeights) * bits / 8)), in: folder)
   }
 

@@ -324,9 +324,7 @@ extension CompressionJob {
           ? "Ask for more, or compress the dense part too" : "Ask for more"
       )
     }
-    // What is usual, to begin with: see docs/accuracy.md.
-    let rate = Double(budget) * 8 / weights
-    let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
+    let first = RateCurve.usualLambda(rate: Double(budget) * 8 / weights)
     let known = try ranks.fromFirst { () throws(InputError) in
       try output.workFile(OutputFolder.curveName).flatMap {
         try? JSONDecoder().decode(RateCurve.self, from: $0)

@@ -130,7 +130,7 @@ struct CompressionTrial {
     let affordable = Int(max(0, Self.expertBudget - costs[0]) / (costs[1] - costs[0]))
     let first = footprint.sparseLayers[0]
     let mean = footprint.tokensPerExpert(of: first.experts, in: first.stack)
-    let tokens = min(mean, states.tokens, max(Self.leastTokens, affordable))
+    let tokens = min(mean, max(Self.leastTokens, affordable))
     let count = min(try footprint.expertsAtATime(), experts.experts.count)
     let calibration = calibration(of: count, experts, layer, states, tokens: tokens)
     var results: [ExpertCompressor.Result] = []
@@ -151,8 +151,8 @@ struct CompressionTrial {
     compressedNetwork = try secondsPerWeight(of: results.map(\.expert), x)
   }
 
-  /// The first `count` experts on the first `tokens` of `states`, which count as much as those in the compression do
-  /// that each sees.
+  /// The first `count` experts on `tokens` of `states`, some again if there are fewer, which count as much as those in the
+  /// compression do that each sees.
   private func calibration(
     of count: Int,
     _ experts: MixtureOfExperts,
@@ -165,11 +165,13 @@ struct CompressionTrial {
     let weight = found.reduce(0) { $0 + $1.weight } / Float(max(1, found.count))
     var routes = Routes(experts: experts.experts.count)
     for index in 0..<count {
-      routes.choices[index] = (0..<tokens).map { Routes.Choice(token: $0, weight: weight) }
+      routes.choices[index] = (0..<tokens).map {
+        Routes.Choice(token: $0 % states.tokens, weight: weight)
+      }
     }
     var options = footprint.options
     // None is left out.
-    options.tokenCap = states.tokens * experts.experts.count
+    options.tokenCap = tokens * experts.experts.count
     let square = all.elements.reduce(0.0) { $0 + Double($1) * Double($1) }
     let share = Double(experts.expertsPerToken) / Double(experts.experts.count)
     let weights = Double(footprint.model.expertWeights * states.tokens) / Double(tokens)

@@ -43,8 +43,9 @@ extension ExpertCompressor {
     let hessians = perEntry * size * size + 8 * other * other
     // Weights as they are, scaled, rounded and encoded; and the right side of the regression.
     let weights = (options.method == .rd ? 24 : 14) * model * inner
-    // States of the tokens that are made at a time, and what the uncompressed expert gives for all.
+    // States of the tokens that are made at a time; and what the uncompressed expert gives for all, of which those wait
+    // for their turn that are done early.
     let batch = 4 * min(tokens, CalibrationInputs.batch) * (2 * model + expert.input.count * inner)
-    return hessians + max(weights, batch) + (options.method == .rd ? 4 * tokens * model : 0)
+    return hessians + max(weights, batch) + (options.method == .rd ? 12 * tokens * model : 0)
   }
 }

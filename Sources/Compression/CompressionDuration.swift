@@ -1,4 +1,3 @@
-import Foundation
 import Models
 import Tensors
 
@@ -41,12 +40,6 @@ struct CompressionDuration {
         if runsReference { seconds += Self.restOfReference * weights * trial.network }
       }
     }
-    FileHandle.standardError.write(
-      Data(
-        "DEBUG att \(trial.attention) comp \(trial.compression) net \(trial.network) cn \(trial.compressedNetwork) read \(trial.reading) bits \(trial.bitsPerWeight ?? 0) total \(seconds) fwd \(forward(share: lengthSamples))\n"
-          .utf8
-      )
-    )
     return seconds
   }
 

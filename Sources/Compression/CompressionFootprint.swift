@@ -187,9 +187,10 @@ struct CompressionFootprint {
   /// What the settings say of bits per expert weight before anything is tried; `nil` if that depends on the weights.
   func bitsPerWeight() throws(InputError) -> Double? {
     switch options.target {
-    case .rate(let rate): return rate
+    case .rate(let rate): return min(rate, Self.mostBits)
     case .size(let bytes):
-      return max(0, Double(8 * (bytes - (try denseByteCount()))) / Double(expertWeights))
+      let rate = 8 * Double(bytes - (try denseByteCount())) / Double(expertWeights)
+      return min(max(0, rate), Self.mostBits)
     case nil:
       if options.method == .rd { return RateCurve.usualRate(at: options.rateDistortion.lambda) }
       guard case .uniform(let bits) = options.grid.alphabet else { return nil }
@@ -197,38 +198,25 @@ struct CompressionFootprint {
     }
   }
 
+  /// No target is met with more.
+  private static let mostBits = 8.0
+
   /// Of the bits per weight that are usual, as much as models always come to.
   private static let certainShare = 0.2
 
-  /// Checks that there is enough memory for an expert, and room on the disk for as much as is certain.
+  /// Checks that the disk has room for `output`, as much of it as is certain.
   ///
   /// - Throws: `InputError` naming what it would take.
-  func requireRoom(in folder: URL) throws(InputError) {
-    _ = try expertsAtATime()
+  func requireDisk(for output: URL) throws(InputError) {
     var bits = try bitsPerWeight() ?? 1
     if options.target == nil { bits *= Self.certainShare }
-    try requireDisk(diskByteCount(expertBytes: Int(Double(expertWeights) * bits / 8)), in: folder)
+    let experts = Int(Double(expertWeights) * bits / 8)
+    try OutputFolder.requireSpace(diskByteCount(expertBytes: experts), for: output)
   }
 
   /// Bytes that the disk must have, the experts in the log and in their shards.
   func diskByteCount(expertBytes: Int) throws(InputError) -> Int {
     try denseByteCount() + 2 * expertBytes + scratchByteCount
-  }
-
-  /// Checks that there are `byteCount` bytes for the folder `output`, or are in it already.
-  func requireDisk(_ byteCount: Int, in output: URL) throws(InputError) {
-    let partial = URL(filePath: output.path + ".partial")
-    let there = (try? folderByteCount(partial)) ?? 0
-    guard let free = freeDiskSpace(at: OutputFolder.existingFolder(of: output)),
-      free + there < byteCount
-    else { return }
-    throw InputError(
-      .system,
-      at: output.path,
-      expected: "room for about \(byteCount) bytes",
-      found: "\(free + there) on that disk",
-      remedy: "Free some, or choose an output folder on another disk"
-    )
   }
 }
 

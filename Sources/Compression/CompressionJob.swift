@@ -62,15 +62,17 @@ public struct CompressionJob: Sendable {
     let start = ContinuousClock.now
     let (checkpoint, record) = try ranks.agree { () throws(InputError) in
       let checkpoint = try Self.checkpoint(of: model, source)
-      // What is not there must not be found missing after hours of work.
-      try CompressionFootprint(
+      // What there is too little of must not be found out after hours of work.
+      let footprint = CompressionFootprint(
         source,
         checkpoint,
         options,
         samples,
         threads: workers.count,
         memory: memory
-      ).requireRoom(in: output.url)
+      )
+      _ = try footprint.expertsAtATime()
+      if ranks.isFirst { try footprint.requireDisk(for: output.url) }
       for name in checkpoint.names where !name.contains(".experts.") {
         // Experts are checked as they are compressed.
         try checkpoint.tensor(name).requireFinite()

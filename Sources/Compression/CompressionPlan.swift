@@ -101,7 +101,15 @@ extension CompressionPlan {
       threads: workers.count,
       memory: memory ?? availableMemory() / 2
     )
-    try footprint.requireRoom(in: output)
+    for (index, sample) in samples.enumerated() {
+      try source.requireContext(
+        for: sample.inputIDs.count,
+        at: "calibration sequence \(index)",
+        remedy: "Cut the sequences shorter"
+      )
+    }
+    expertsAtATime = try footprint.expertsAtATime()
+    try footprint.requireDisk(for: output)
     let trial = try CompressionTrial(of: footprint, samples, workers)
     layers = footprint.sparseLayers.map { layer in
       let expert = layer.experts.experts[0]
@@ -115,10 +123,20 @@ extension CompressionPlan {
     }
     expertWeights = footprint.expertWeights
     calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
-    expertsAtATime = try footprint.expertsAtATime()
     trials = options.target == nil ? 0 : RateSearch.trials + 1
     inputBytes = try folderByteCount(model)
     expertBitsPerWeight = try footprint.bitsPerWeight() ?? trial.bitsPerWeight ?? 0
+    guard expertBitsPerWeight > 0 else {
+      throw InputError(
+        .invalidValue,
+        at: "target",
+        expected:
+          "more than about \(try footprint.denseByteCount()) bytes, which all but the experts takes",
+        found: "no more",
+        remedy: options.denseBits == nil
+          ? "Ask for more, or compress the dense part too" : "Ask for more"
+      )
+    }
     let expertBytes = Int(Double(expertWeights) * expertBitsPerWeight / 8)
     outputBytes = try footprint.denseByteCount() + expertBytes
     scratchBytes = footprint.scratchByteCount
@@ -132,6 +150,6 @@ extension CompressionPlan {
       seconds += duration.experts(share: 1)
       seconds += Double(RateSearch.trials) * duration.experts(share: share)
     }
-    try footprint.requireDisk(diskBytes, in: output)
+    try OutputFolder.requireSpace(diskBytes, for: output)
   }
 }

@@ -59,7 +59,7 @@ struct CompressionTrial {
   /// A few of `samples`, spread over all of them, their sequences cut short.
   private func some(of samples: [Sample]) -> [Sample] {
     let size = Double(footprint.model.modelSize)
-    var weights = 0.0
+    var weights = 1.0
     for layer in footprint.stacks.first?.layers ?? [] {
       weights += 4 * size * size
       guard case .dense(let network) = layer.network else { break }
@@ -92,7 +92,8 @@ struct CompressionTrial {
       over: .alone
     )
     for sequence in lengths.indices { states[sequence: sequence] = try stack.embed(sequence) }
-    for (index, layer) in stack.layers.enumerated() {
+    attention.append(0)
+    for (index, layer) in stack.layers.enumerated() where stack.tokens > 0 {
       let (before, after) = (states, try HiddenStates(like: states))
       let seconds = try seconds { () throws(InputError) in
         try workers.forEach(lengths.count) { (sequence) throws(InputError) in
@@ -102,7 +103,7 @@ struct CompressionTrial {
         }
       }
       states = after
-      if index == 0 { attention.append(seconds / Double(max(1, stack.tokens))) }
+      if index == 0 { attention[attention.count - 1] = seconds / Double(stack.tokens) }
       if bitsPerWeight != nil { break }
       switch layer.network {
       case .dense:

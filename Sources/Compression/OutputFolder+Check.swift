@@ -31,8 +31,25 @@ extension OutputFolder {
     return earlier == .resumed ? partial : nil
   }
 
+  /// Checks that the folder `url` may grow to `byteCount` bytes on its disk, with what an earlier attempt left of it.
+  ///
+  /// - Throws: `InputError` if there is less room.
+  public static func requireSpace(_ byteCount: Int, for url: URL) throws(InputError) {
+    guard let free = freeDiskSpace(at: existingFolder(of: url)) else { return }
+    let there =
+      (try? folderByteCount(URL(filePath: url.standardizedFileURL.path + ".partial"))) ?? 0
+    guard free + there < byteCount else { return }
+    throw InputError(
+      .system,
+      at: url.path,
+      expected: "room for about \(byteCount) bytes",
+      found: "\(free + there)",
+      remedy: "Free some, or choose an output folder on another disk"
+    )
+  }
+
   /// The innermost folder on the way to `url` that exists.
-  static func existingFolder(of url: URL) -> URL {
+  private static func existingFolder(of url: URL) -> URL {
     var folder = url.standardizedFileURL.absoluteURL
     repeat { folder.deleteLastPathComponent() } while !exists(folder.path) && folder.path != "/"
     return folder

@@ -52,10 +52,11 @@ struct CompressionDuration {
     let all = footprint.stacks.reduce(0) { $0 + $1.tokens }
     let share = min(1, Double(DenseCompressor.tokenLimit) / Double(max(1, all)))
     seconds += forward(share: share)
+    let ends = Set((footprint.model.embeddings + [footprint.model.head]).compactMap(\.name))
     for matrix in footprint.denseMatrices {
-      let (rows, columns) = (Double(matrix.shape[0]), Double(matrix.shape[1]))
-      let tokens = share * Double(all) / Double(footprint.stacks.count)
-      seconds += columns * columns * (tokens + columns + rows) * trial.compression
+      // Those of a layer side by side.
+      let threads = ends.contains(matrix.name) ? 1 : footprint.threads
+      seconds += Double(matrix.count) * trial.dense / Double(threads)
     }
     return seconds
   }

@@ -139,7 +139,7 @@ struct CompressionFootprint {
     guard let bits = options.denseBits else { return 0 }
     let matrices = denseMatrices.map(\.count)
     // All of it is held until it is written; and one matrix as it is, with errors worked in, and as symbols.
-    return matrices.reduce(0, +) * bits / 8 + 16 * (matrices.max() ?? 0)
+    return matrices.reduce(0, +) * bits / 8 + 26 * (matrices.max() ?? 0)
   }
 
   // MARK: - Disk

@@ -15,6 +15,8 @@ struct CompressionTrial {
   private(set) var (network, compressedNetwork) = (0.0, 0.0)
   /// Seconds to read and check a byte of the dense part.
   private(set) var reading = 0.0
+  /// Seconds to compress a weight of the dense part on one thread, if it is compressed.
+  private(set) var dense = 0.0
   /// Stored bits of an expert weight; `nil` until experts were tried.
   private(set) var bitsPerWeight: Double?
 
@@ -22,12 +24,12 @@ struct CompressionTrial {
   private static let (layerBudget, expertBudget) = (5e10, 5e10)
   /// Tokens of a sequence, and of all, at most; and at least where there are so many.
   private static let (sequence, mostTokens, leastTokens) = (512, 2048, 64)
-  /// Numbers of the dense part that are read.
-  private static let readElements = 1 << 24
+  /// Numbers of the dense part that are read, and compressed.
+  private static let (readElements, denseElements) = (1 << 24, 1 << 18)
   /// Tokens that go through a network together.
   private static let batch = 512
   /// Seconds for which what is short is repeated.
-  private static let duration = 0.3
+  private static let duration = 0.2
 
   private let footprint: CompressionFootprint
   private let workers: Workers
@@ -41,11 +43,8 @@ struct CompressionTrial {
     _ workers: Workers
   ) throws(InputError) {
     (self.footprint, self.workers) = (footprint, workers)
-    if let tensor = footprint.denseMatrices.max(by: { $0.count < $1.count }) {
-      let part = tensor.elements(0..<min(tensor.shape[0], Self.readElements / tensor.shape[1] + 1))
-      reading =
-        try seconds { () throws(InputError) in try part.requireFinite() }
-        / Double(max(1, part.bytes.count))
+    if let matrix = footprint.denseMatrices.max(by: { $0.count < $1.count }) {
+      try read(matrix)
     }
     let samples = some(of: samples)
     var encoded: HiddenStates?
@@ -54,6 +53,24 @@ struct CompressionTrial {
         LayerStack.stacks(of: footprint.model, samples, encoded: encoded)[index]
       )
     }
+  }
+
+  /// Reads some rows of `matrix`, and compresses a few of them if the dense part is to be.
+  private mutating func read(_ matrix: TensorView) throws(InputError) {
+    func rows(of elements: Int) -> TensorView {
+      matrix.elements(0..<min(matrix.shape[0], elements / matrix.rowLength + 1))
+    }
+    let part = rows(of: Self.readElements)
+    reading =
+      try seconds { () throws(InputError) in try part.requireFinite() }
+      / Double(part.bytes.count)
+    guard let bits = footprint.options.denseBits else { return }
+    let weights = try rows(of: Self.denseElements).matrix()
+    // A factor takes little time where there are as many rows as usual.
+    dense =
+      try seconds { () throws(InputError) in
+        _ = try DenseCompressor.compress(weights, nil, bits: bits)
+      } / Double(weights.elements.count)
   }
 
   /// A few of `samples`, spread over all of them, their sequences cut short.

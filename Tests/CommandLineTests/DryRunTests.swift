@@ -27,7 +27,7 @@ import Testing
     #expect(object["calibration_tokens"] as? Int == 12 * (20 + 9))
     let words = try model.compress("--dry-run --target-rate 2 --dense-bits 8 --resume")
     #expect(words.status == 0, "\(words.errors)")
-    for word in ["sparse layers of", "trials", "disk: ", "memory: ", "time: ", "beginning"] {
+    for word in ["sparse layer of", "trials", "disk: ", "memory: ", "time: ", "beginning"] {
       #expect(words.output.contains(word), "\(word)")
     }
     #expect(model.names == names)

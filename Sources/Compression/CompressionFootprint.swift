@@ -84,23 +84,30 @@ struct CompressionFootprint {
       let results = 2 * Int(Double(weights) * bitsPerWeight / 8)
       compressing = max(compressing, min(atATime, experts.experts.count) * one + results)
     }
-    return Self.program + Self.perTensor * checkpoint.names.count + mappedByteCount
-      + statesInMemory + routesByteCount + max(compressing, denseMemory)
+    let states = statesInMemory + routesByteCount
+    return Self.program + Self.perTensor * checkpoint.names.count
+      + max(mappedDense, mappedExperts + states + max(compressing, denseMemory))
   }
 
   /// Experts of a group.
   private var group: Int { max(Compressor.leastGroup, Compressor.groupPerThread * threads) }
 
-  /// Pages of the checkpoint that are in memory.
-  private var mappedByteCount: Int {
+  /// Whether pages of the checkpoint are given back now and then. It is mapped twice: by the model, and to copy the
+  /// dense part.
+  private var releasesPages: Bool { 2 * checkpoint.fileByteCount > memory / 4 }
+
+  /// Bytes of the checkpoint's pages that are in memory while its dense part is read.
+  private var mappedDense: Int {
     let dense = denseTensors.map(\.bytes.count)
-    // It is opened by the model, and to copy the dense part.
-    let all = checkpoint.fileByteCount
-    if 2 * all <= memory / 4 { return all + dense.reduce(0, +) }
-    let experts = model.mixtures.map { mixture in
-      2 * mixture.experts[0].weightCount * min(mixture.experts.count, group)
+    return releasesPages ? dense.max() ?? 0 : dense.reduce(0, +)
+  }
+
+  /// Bytes of the checkpoint's pages that are in memory while experts are compressed.
+  private var mappedExperts: Int {
+    guard releasesPages else { return checkpoint.fileByteCount + mappedDense }
+    return model.mixtures.reduce(0) { most, mixture in
+      max(most, 2 * mixture.experts[0].weightCount * min(mixture.experts.count, group))
     }
-    return min(all + dense.reduce(0, +), max(dense.max() ?? 0, experts.max() ?? 0))
   }
 
   /// The most that `bytes` come to of all buffers of hidden states that are held at a time.

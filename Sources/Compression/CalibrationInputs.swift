@@ -25,7 +25,7 @@ struct CalibrationInputs: Sendable {
   }
 
   /// Tokens that are made at a time.
-  private static let batch = 1024
+  static let batch = 1024
 
   /// The tokens, in ascending order.
   let tokens: [Int]

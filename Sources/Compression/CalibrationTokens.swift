@@ -46,9 +46,7 @@ struct CalibrationTokens: Sendable {
     self.reference = reference
     self.usable = usable
     let tokens = states.tokens
-    cap =
-      options.tokenCap
-      * max(1, tokens * experts.expertsPerToken / max(1, experts.experts.count))
+    cap = Self.cap(of: experts, tokens: tokens, options)
     importanceScale = Double(expertWeights) / Double(max(1, tokens))
     self.finalLength = finalLength
     var sums: [Float] = []
@@ -57,6 +55,11 @@ struct CalibrationTokens: Sendable {
       for choice in routes.choices.joined() { sums[choice.token] += choice.weight }
     }
     weightSums = sums
+  }
+
+  /// The most of `tokens` tokens that one of `experts` may be calibrated on.
+  static func cap(of experts: MixtureOfExperts, tokens: Int, _ options: CompressionOptions) -> Int {
+    options.tokenCap * max(1, tokens * experts.expertsPerToken / max(1, experts.experts.count))
   }
 
   /// The most tokens that an expert of this layer is calibrated on.

@@ -87,7 +87,7 @@ final class CompressedFolderWriter {
     experts: [FeedForward],
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Int {
-    let files = try otherFiles(of: [folder]).filter { $0.key != ModelLoader.configurationFile }
+    let files = try Self.otherFiles(of: [folder]).filter { $0.key != ModelLoader.configurationFile }
     let configuration = try configuration(of: [folder], quantization)
     // In the index: the name, the shard's name and a checksum.
     let names = experts.map { String($0.names[0].dropLast(8)) }
@@ -117,7 +117,7 @@ final class CompressedFolderWriter {
   func finish(model folders: [URL], _ quantization: QuantizationConfig) throws(InputError) -> (
     total: Int, experts: ExpertShardWriter.Sizes
   ) {
-    var files = try otherFiles(of: folders)
+    var files = try Self.otherFiles(of: folders)
     files[ModelLoader.configurationFile] = try configuration(of: folders, quantization)
     files[Checkpoint.indexFile] = try index.json()
     try output.removeWork()
@@ -132,11 +132,11 @@ final class CompressedFolderWriter {
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
-  private func otherFiles(of folders: [URL]) throws(InputError) -> [String: Data] {
+  static func otherFiles(of folders: [URL]) throws(InputError) -> [String: Data] {
     var files: [String: Data] = [:]
     for folder in folders {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      for name in names where files[name] == nil && Self.isCopied(name) {
+      for name in names where files[name] == nil && isCopied(name) {
         let path = folder.appending(path: name).path
         if MappedFile.isRegular(path) { files[name] = try MappedFile(path: path).data }
       }

@@ -62,6 +62,17 @@ public struct CompressionJob: Sendable {
     let start = ContinuousClock.now
     let (checkpoint, record) = try ranks.agree { () throws(InputError) in
       let checkpoint = try Self.checkpoint(of: model, source)
+      // What there is too little of must not be found out after hours of work.
+      let footprint = CompressionFootprint(
+        source,
+        checkpoint,
+        options,
+        samples,
+        threads: workers.count,
+        memory: memory
+      )
+      _ = try footprint.expertsAtATime()
+      if ranks.isFirst { try footprint.requireDisk(for: output.url) }
       for name in checkpoint.names where !name.contains(".experts.") {
         // Experts are checked as they are compressed.
         try checkpoint.tensor(name).requireFinite()
@@ -224,7 +235,8 @@ extension CompressionJob {
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
     let needed = (source.embeddings + [source.head]).compactMap(\.name)
-    let replaced = replacedTensors.union(checkpoint.aliases(besides: needed))
+    let replaced = options.replacedTensors(of: source)
+      .union(checkpoint.aliases(besides: needed))
     guard let bits = options.denseBits else {
       try ranks.agree { () throws(InputError) in
         if ranks.isFirst { try writer.writeDense(checkpoint, except: replaced, blocks: []) }
@@ -280,20 +292,6 @@ extension CompressionJob {
 
 /// How large all shall be.
 extension CompressionJob {
-  /// The experts that are compressed.
-  private var experts: [FeedForward] {
-    source.mixtures.flatMap { mixture in
-      mixture.experts
-        + (options.compressesSharedExperts ? [mixture.shared?.network].compactMap(\.self) : [])
-    }
-  }
-
-  /// The tensors that compressed experts stand for.
-  private var replacedTensors: Set<String> {
-    let names = experts.flatMap(\.names)
-    return Set(names + names.map(WeightSource.scales) + source.mixtures.flatMap(\.fusedTensors))
-  }
-
   /// What chooses λ layer by layer if there is a target.
   private func steering(
     _ writer: CompressedFolderWriter,
@@ -303,6 +301,7 @@ extension CompressionJob {
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> RateSteering? {
     guard let target = options.target else { return nil }
+    let experts = options.experts(of: source)
     let weights = Double(experts.reduce(0) { $0 + $1.weightCount })
     let others = try ranks.fromFirst { () throws(InputError) in
       try writer.otherByteCount(model: model, experts: experts, options.configuration)
@@ -327,9 +326,7 @@ extension CompressionJob {
           ? "Ask for more, or compress the dense part too" : "Ask for more"
       )
     }
-    // What is usual, to begin with: see docs/accuracy.md.
-    let rate = Double(budget) * 8 / weights
-    let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
+    let first = RateCurve.usualLambda(rate: Double(budget) * 8 / weights)
     let known = try ranks.fromFirst { () throws(InputError) in
       try output.workFile(OutputFolder.curveName).flatMap {
         try? JSONDecoder().decode(RateCurve.self, from: $0)

@@ -7,7 +7,7 @@ import Tensors
 /// Compressing the experts of a layer.
 extension Compressor {
   /// Experts of a group at least, and for each thread of each rank.
-  private static let (leastGroup, groupPerThread) = (16, 4)
+  static let (leastGroup, groupPerThread) = (16, 4)
 
   /// A group's experts that are ready to run: by number, on which rank, and there the expert itself.
   typealias Ready = [(index: Int, owner: Int, expert: FeedForward?)]
@@ -38,7 +38,12 @@ extension Compressor {
     let compress = ExpertCompressor(options: options)
     let progress = progress
     let threads = try ranks.agree { () throws(InputError) in
-      try compress.threads(workers.count, of: all[0], calibration, space.memory)
+      try compress.threads(
+        workers.count,
+        of: all,
+        tokens: calibration.mostTokens,
+        space.memory
+      )
     }
     let size = max(Self.leastGroup, Self.groupPerThread * workers.count * ranks.count)
     for first in stride(from: 0, to: all.count, by: size) {
@@ -162,7 +167,7 @@ extension Compressor {
 extension ExpertCompressor {
   /// About how many multiplications it takes to compress `expert` on `tokens` tokens, or only to run it where it is known
   /// already how it is compressed.
-  fileprivate func cost(of expert: FeedForward, tokens: Int, isKnown: Bool) -> Double {
+  func cost(of expert: FeedForward, tokens: Int, isKnown: Bool) -> Double {
     let (tokens, weights) = (Double(tokens), Double(expert.weightCount))
     if isKnown { return tokens * weights }
     // For each matrix, by its columns: Hessian, factors, and feedback of errors.

@@ -185,7 +185,7 @@ struct Compressor: Sendable {
   func releasePages() { MappedFile.releasePages(beyond: space.memory / 4) }
 
   /// Samples that tell how long hidden states are.
-  private static let lengthSamples = 8
+  static let lengthSamples = 8
 
   /// All tokens' states behind a stack of layers: in the compressed model, and in the uncompressed one
   /// where the method asks for it.

@@ -11,7 +11,7 @@ import Tensors
 /// model with the compressed dense part then, and make up for some of its error.
 struct DenseCompressor {
   /// Calibration tokens: more tell no more of Hessians that few experts thin out.
-  private static let tokenLimit = 1 << 15
+  static let tokenLimit = 1 << 15
   /// Tokens whose inputs are held at a time.
   private static let batch = 1 << 12
   /// Columns that share a grid of less than 8 bits.
@@ -178,19 +178,28 @@ struct DenseCompressor {
   /// - Returns: `nil` for a matrix that would not become smaller.
   private func compress(_ linear: Linear, _ hessian: Hessian?) throws(InputError) -> Result? {
     guard let name = linear.name else { return nil }
+    let weights = try linear.matrix()
+    let encoded = try Self.compress(weights, hessian, bits: bits)
+    return encoded.byteCount < 2 * weights.elements.count
+      ? Result(name: name, matrix: encoded) : nil
+  }
+
+  /// Compresses `weights` to `bits`, calibrated if their inputs' Hessian is known.
+  static func compress(
+    _ weights: Matrix,
+    _ hessian: Hessian?,
+    bits: Int
+  ) throws(InputError) -> EncodedMatrix {
     let isFine = bits == 8
     var gptq = GPTQ()
     gptq.damping = 0.01
     gptq.fitsLevels = !isFine
-    gptq.outlierBits = isFine ? nil : Self.outlierBits
-    let grid = Grid(.uniform(bits: bits), groupSize: isFine ? nil : Self.groupSize)
-    let weights = try linear.matrix()
-    let matrix =
+    gptq.outlierBits = isFine ? nil : outlierBits
+    let grid = Grid(.uniform(bits: bits), groupSize: isFine ? nil : groupSize)
+    return try EncodedMatrix(
       hessian.map { gptq.quantize(weights, hessian: $0, grid: grid).matrix }
-      ?? gptq.quantize(weights, grid: grid)
-    let encoded = try EncodedMatrix(matrix)
-    return encoded.byteCount < 2 * weights.elements.count
-      ? Result(name: name, matrix: encoded) : nil
+        ?? gptq.quantize(weights, grid: grid)
+    )
   }
 }
 

@@ -2,21 +2,18 @@ import Diagnostics
 import Models
 
 extension ExpertCompressor {
-  /// How many threads may compress experts like `expert` at a time: `wanted`, or fewer such that they take no more than
-  /// half of `memory`.
+  /// How many threads may compress `experts` at a time: `wanted`, or fewer such that they take no more than half of
+  /// `memory`.
   ///
+  /// - Parameter tokens: the most that one of them is calibrated on.
   /// - Throws: `InputError` naming what a single one takes if that is too much.
   func threads(
     _ wanted: Int,
-    of expert: FeedForward,
-    _ calibration: CalibrationTokens,
+    of experts: [FeedForward],
+    tokens: Int,
     _ memory: Int
   ) throws(InputError) -> Int {
-    let one = Self.memory(
-      for: expert,
-      tokens: calibration.mostTokens,
-      withReference: options.method == .rd
-    )
+    let one = experts.reduce(1) { max($0, self.memory(for: $1, tokens: tokens)) }
     guard one <= memory / 2 else {
       throw InputError(
         .invalidValue,
@@ -30,15 +27,25 @@ extension ExpertCompressor {
   }
 
   /// About the bytes that it takes to compress an expert like `expert` on `tokens` tokens.
-  static func memory(for expert: FeedForward, tokens: Int, withReference: Bool) -> Int {
+  func memory(for expert: FeedForward, tokens: Int) -> Int {
     let (model, inner) = (expert.output.rows, expert.output.columns)
-    let size = max(model, inner)
-    // The Hessian in float32 and three times in float64, and its factor: of the larger side, while the other's factor is
-    // still there.
-    let hessians = 36 * size * size + 16 * min(model, inner) * min(model, inner)
+    let (size, other) = (max(model, inner), min(model, inner))
+    let perEntry: Int
+    switch options.method {
+    // The Hessian in float32, in float64, and in float32 again for the error that is reported.
+    case .rtn: perEntry = 16
+    // In float32; in float64 before it is factored and after; the factor in float32. A permuted one is one more.
+    case .gptq: perEntry = options.gptq.ordersByActivation ? 32 : 24
+    // The covariance in float32; in float64 before it is factored and after; factors and couplings in float32.
+    case .rd: perEntry = 28
+    }
+    // Of the larger side, while the other's sums or factors are still there.
+    let hessians = perEntry * size * size + 8 * other * other
     // Weights as they are, scaled, rounded and encoded; and the right side of the regression.
-    let weights = 40 * model * inner
-    let batch = 1024 * 4 * (4 * model + 4 * inner)
-    return hessians + weights + batch + (withReference ? 4 * tokens * model : 0)
+    let weights = (options.method == .rd ? 24 : 14) * model * inner
+    // States of the tokens that are made at a time; and what the uncompressed expert gives for all, of which those wait
+    // for their turn that are done early.
+    let batch = 4 * min(tokens, CalibrationInputs.batch) * (2 * model + expert.input.count * inner)
+    return hessians + max(weights, batch) + (options.method == .rd ? 12 * tokens * model : 0)
   }
 }

@@ -1,3 +1,4 @@
+import Corpus
 import Diagnostics
 import Models
 import Tensors
@@ -60,4 +61,28 @@ struct LayerStack: Sendable {
       try model.attend(&x, layer: layer, scratch: &scratch)
     }
   }
+
+  /// The stacks of `model`, first to last, that calibration passes.
+  ///
+  /// - Parameter encoded: for the decoder, the encoder's states, without which it cannot run.
+  static func stacks(
+    of model: any LanguageModel,
+    _ samples: [Sample],
+    encoded: HiddenStates? = nil
+  ) -> [LayerStack] {
+    let inputs = samples.map(\.inputIDs)
+    switch model {
+    case let model as SwitchTransformers:
+      let labels = samples.map { model.decoderInput(for: $0.labels) }
+      return [
+        LayerStack(model.encoder, name: "encoder", inputs, usable: []),
+        LayerStack(model.decoder, name: "decoder", labels, usable: [], encoded: encoded),
+      ]
+    case let model as DecoderModel: return [LayerStack(model, inputs)]
+    default: return []
+    }
+  }
+
+  /// Tokens of all sequences.
+  var tokens: Int { lengths.reduce(0, +) }
 }

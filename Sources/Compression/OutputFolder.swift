@@ -42,26 +42,18 @@ public final class OutputFolder: Sendable {
     let path = url.standardizedFileURL.path
     self.url = URL(filePath: path)
     partial = URL(filePath: path + ".partial")
-    guard !Self.exists(path) else {
-      throw InputError(
-        .system,
-        at: path,
-        expected: "a name that is not taken yet",
-        found: "something that exists",
-        remedy: "Choose another name, or remove it first"
-      )
-    }
+    guard !Self.exists(path) else { throw Self.isTaken(path) }
     state = Mutex(.growing(lock: try Self.claim(partial, earlier)))
   }
 
   deinit { discard() }
 
-  private static let lockName = ".qmoe-lock"
+  static let lockName = ".qmoe-lock"
   /// Files that only serve to go on after an interruption: the experts so far, what made them, and what λ gave which size.
   static let (logName, runName, curveName) = ("experts.log", "run.json", "curve.json")
 
   /// Whether an earlier attempt left work in `folder` that is worth going on with.
-  private static func hasWork(_ folder: URL) -> Bool {
+  static func hasWork(_ folder: URL) -> Bool {
     var status = stat()
     return stat(folder.appending(path: logName).path, &status) == 0 && status.st_size > 0
   }
@@ -77,37 +69,17 @@ public final class OutputFolder: Sendable {
     )
     let isNew = mkdir(folder.path, 0o777) == 0
     guard isNew || errno == EEXIST else { throw .system(errno, writing: folder.path) }
-    guard isNew || exists(lockPath) else {
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "no such name, or what an earlier attempt left there",
-        found: "something else",
-        remedy: "Move it away, or choose another output folder"
-      )
-    }
+    guard isNew || exists(lockPath) else { throw isForeign(folder) }
     let descriptor = open(lockPath, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard descriptor >= 0 else { throw .system(errno, writing: lockPath) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "nobody else to write it",
-        found: "another process that does",
-        remedy: "Wait for it to end, or choose another output folder"
-      )
+      throw isInWork(folder)
     }
     if earlier == .resumed { return descriptor }
     guard earlier == .removed || !hasWork(folder) else {
       close(descriptor)
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "no unfinished work",
-        found: "experts that an earlier run compressed",
-        remedy: "Go on with it by --resume, or remove the folder to begin anew"
-      )
+      throw isUnfinished(folder)
     }
     do {
       for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
@@ -127,7 +99,7 @@ public final class OutputFolder: Sendable {
   }
 
   /// Whether there is anything of this name, a link to nowhere included.
-  private static func exists(_ path: String) -> Bool {
+  static func exists(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0
   }

@@ -52,6 +52,16 @@ struct RateCurve: Codable, Sendable {
   /// How much faster than e-fold sizes fall as λ rises e-fold, about one bit per weight.
   private static let usualSlope = 0.33
 
+  /// Stored bits per expert weight that are usual at `lambda`: see docs/accuracy.md.
+  static func usualRate(at lambda: Double) -> Double {
+    min(max(1 - 0.35 * log(lambda / 0.05), 0.1), 4)
+  }
+
+  /// The λ at which experts usually take `rate` stored bits per weight.
+  static func usualLambda(rate: Double) -> Double {
+    min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
+  }
+
   /// The λ at which the layers `layers` take `bytes`, if what the curve tells is off by `factor`; an end of
   /// `lambdas` where none does.
   func lambda(layers: Range<Int>, bytes: Double, factor: Double = 1) -> Double {

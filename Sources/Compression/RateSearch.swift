@@ -9,7 +9,7 @@ import Quantization
 /// it near the λ that is wanted. All in all that takes less than twice as long as a compression.
 struct RateSearch {
   /// Trials on part of the data, and how many at most if the last is still `farOff`.
-  private static let (trials, mostTrials, farOff) = (4, 8, 0.1)
+  static let (trials, mostTrials, farOff) = (4, 8, 0.1)
   /// Of the calibration data, the share of a trial, but so many samples at least.
   private static let (share, leastSamples) = (8, 32)
   /// A trial so near to the budget is the last one.
@@ -32,8 +32,7 @@ struct RateSearch {
     startingAt first: Double,
     describe: (_ bytes: Int) -> String
   ) throws(InputError) -> RateCurve {
-    let step = max(1, samples.count / max(Self.leastSamples, samples.count / Self.share))
-    let some = stride(from: 0, to: samples.count, by: step).map { samples[$0] }
+    let some = Self.part(of: samples)
     var curve = RateCurve()
     var lambda = first
     for number in 1...Self.mostTrials {
@@ -64,6 +63,12 @@ struct RateSearch {
       )
     }
     return curve
+  }
+
+  /// Of `samples`, those of a trial.
+  static func part(of samples: [Sample]) -> [Sample] {
+    let step = max(1, samples.count / max(leastSamples, samples.count / share))
+    return stride(from: 0, to: samples.count, by: step).map { samples[$0] }
   }
 
   /// Whether no λ gives `budget` bytes, as `lambda` gives `total` and no other gives more, or less.

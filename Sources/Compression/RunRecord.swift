@@ -42,6 +42,13 @@ struct RunRecord: Codable, Equatable {
     calibration = ids.withUnsafeBytes { checksum(of: $0) }
   }
 
+  /// The record in the unfinished `folder`; `nil` if there is none that can be read.
+  static func read(from folder: URL) throws(InputError) -> RunRecord? {
+    let path = folder.appending(path: OutputFolder.runName).path
+    guard MappedFile.isRegular(path) else { return nil }
+    return try? JSONDecoder().decode(RunRecord.self, from: MappedFile(path: path).data)
+  }
+
   /// All regular files in `folder`.
   static func files(of folder: URL) throws(InputError) -> [String: FileState] {
     var files: [String: FileState] = [:]

@@ -34,3 +34,12 @@ public func availableMemory() -> Int {
     return physical
   #endif
 }
+
+/// Bytes that a program may still write to the disk of `folder`; `nil` if the system does not tell.
+public func freeDiskSpace(at folder: URL) -> Int? {
+  var status = statvfs()
+  guard statvfs(folder.path, &status) == 0 else { return nil }
+  let (blocks, size) = (UInt64(status.f_bavail), UInt64(status.f_frsize))
+  let (bytes, isTooMany) = blocks.multipliedReportingOverflow(by: size)
+  return isTooMany ? .max : Int(clamping: bytes)
+}

@@ -13,7 +13,15 @@ public struct ScratchSpace: Sendable {
   public init(folder: URL, memory: Int) { (self.folder, self.memory) = (folder, memory) }
 
   /// As many buffers as are used at a time.
-  fileprivate static let buffers = 8
+  private static let buffers = 8
+
+  /// Whether a buffer of `byteCount` bytes lies in memory where all may use `memory`.
+  public static func isInMemory(_ byteCount: Int, memory: Int) -> Bool {
+    byteCount <= memory / buffers
+  }
+
+  /// Bytes that may be touched of a buffer that does not, until its pages are given back.
+  public static func residentByteCount(memory: Int) -> Int { max(1 << 20, memory / buffers / 2) }
 }
 
 /// Numbers in memory, or if they are many in a file without a name that is mapped, and whose pages are given back to
@@ -33,9 +41,8 @@ public final class ScratchBuffer: @unchecked Sendable {
   /// - Throws: `InputError` if there is too little room on the disk, or the system refuses.
   public init(count: Int, in space: ScratchSpace) throws(InputError) {
     byteCount = max(1, count) * MemoryLayout<Float>.stride
-    let share = space.memory / ScratchSpace.buffers
-    let isInMemory = byteCount <= share
-    resident = isInMemory ? nil : max(1 << 20, share / 2)
+    let isInMemory = ScratchSpace.isInMemory(byteCount, memory: space.memory)
+    resident = isInMemory ? nil : ScratchSpace.residentByteCount(memory: space.memory)
     let descriptor: Int32
     if isInMemory {
       descriptor = -1

@@ -133,6 +133,9 @@ struct Compress: ParsableCommand {
   @Flag(help: "Go on with what an interrupted run of the same settings left in OUT.partial.")
   var resume = false
 
+  @Flag(help: "Tell what it will do, and take of time, memory and disk; write nothing.")
+  var dryRun = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -166,6 +169,7 @@ struct Compress: ParsableCommand {
   func run() throws {
     let folder = URL(userPath: model)
     let ranks = try Ranks.join()
+    if dryRun { return try plan(folder, ranks) }
     // First of all: what is wrong with the output must not be found after hours of work.
     let interrupts = InterruptCleanup()
     defer { interrupts.cancel() }
@@ -180,15 +184,7 @@ struct Compress: ParsableCommand {
       }
     }
     defer { output.discard() }
-    let (source, data) = try ranks.agree { () throws(InputError) in
-      let source = try ModelLoader.load(folder)
-      let data = try text.load(
-        calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
-        model: source,
-        folder: folder
-      )
-      return (source, data)
-    }
+    let (source, data) = try ranks.agree { () throws(InputError) in try load(folder) }
     let job = CompressionJob(
       model: folder,
       source: source,
@@ -207,6 +203,40 @@ struct Compress: ParsableCommand {
       try Console.print(json: report)
     } else {
       print(report)
+    }
+  }
+
+  /// The model in `folder`, and the calibration data for it.
+  private func load(_ folder: URL) throws(InputError) -> (any LanguageModel, [Sample]) {
+    let source = try ModelLoader.load(folder)
+    let data = try text.load(
+      calibration.map(URL.init(userPath:)) ?? EmbeddedModel.calibrationText,
+      model: source,
+      folder: folder
+    )
+    return (source, data)
+  }
+
+  /// Prints what compressing the model in `folder` will take.
+  private func plan(_ folder: URL, _ ranks: Ranks) throws {
+    guard ranks.isFirst else { return }
+    let output = URL(userPath: output)
+    try OutputFolder.check(output, earlier: resume ? .resumed : .refused)
+    let (source, data) = try load(folder)
+    let plan = try CompressionPlan(
+      model: folder,
+      source: source,
+      output: output,
+      earlier: resume ? .resumed : .refused,
+      options: options,
+      samples: data,
+      workers: common.workers,
+      memory: memory?.bytes
+    )
+    if common.json {
+      try Console.print(json: plan)
+    } else {
+      print(plan)
     }
   }
 

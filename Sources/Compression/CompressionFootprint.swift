@@ -104,10 +104,15 @@ struct CompressionFootprint {
 
   /// Bytes of the checkpoint's pages that are in memory while experts are compressed.
   private var mappedExperts: Int {
-    guard releasesPages else { return checkpoint.fileByteCount + mappedDense }
-    return model.mixtures.reduce(0) { most, mixture in
-      max(most, 2 * mixture.experts[0].weightCount * min(mixture.experts.count, group))
+    let all = checkpoint.fileByteCount
+    guard releasesPages else { return all + mappedDense }
+    // A group of experts between two releases.
+    let weights = sparseLayers.reduce(0) { most, layer in
+      let experts = layer.experts.experts
+      return max(most, experts[0].weightCount * min(experts.count, group))
     }
+    let experts = all - denseTensors.reduce(0) { $0 + $1.bytes.count }
+    return Int(Double(weights) * Double(experts) / Double(max(1, expertWeights)))
   }
 
   /// The most that `bytes` come to of all buffers of hidden states that are held at a time.

@@ -117,7 +117,11 @@ let package = Package(
     ),
 
     // MARK: - Tests
-    .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport",
+      dependencies: ["Diagnostics", "Tensors"],
+      path: "Tests/TestSupport"
+    ),
     .testTarget(
       name: "PlotsTests",
       dependencies: ["Plots", "KernelBenchmark", "Diagnostics", "TestSupport"]

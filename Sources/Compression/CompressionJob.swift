@@ -54,20 +54,19 @@ public struct CompressionJob: Sendable {
   ) throws(InputError) -> CompressionReport {
     let start = ContinuousClock.now
     let checkpoint = try Self.checkpoint(of: model, source)
-    for name in checkpoint.names where !name.contains(".experts.") {
-      // Experts are checked as they are compressed.
+    let replaced = replacedTensors
+    for name in checkpoint.names where !replaced.contains(name) {
       try checkpoint.tensor(name).requireFinite()
       MappedFile.releasePages(beyond: memory / 4)
     }
+    let damaged = try damagedExperts()
+    var job = self
+    job.source = try source.silencing(damaged)
     let record = try RunRecord(model: model, options: options, samples: samples)
     try recordOrCompare(record)
     do throws(InputError) {
-      return try run(checkpoint, record, samples, isSentinel, progress, start: start)
+      return try job.run(checkpoint, record, damaged, samples, isSentinel, progress, start: start)
     } catch {
-      guard error.kind == .system else {
-        output.remove()
-        throw error
-      }
       var error = error
       if output.discard() == .work {
         error.remedy += (error.remedy.isEmpty ? "" : ". ") + Self.howToGoOn
@@ -112,18 +111,26 @@ public struct CompressionJob: Sendable {
   ///
   /// - Throws: `InputError` naming a difference; the output stays as it is.
   private func recordOrCompare(_ record: RunRecord) throws(InputError) {
-    if let earlier = try output.workFile(OutputFolder.runName).flatMap({
-      try? JSONDecoder().decode(RunRecord.self, from: $0)
-    }) {
-      try record.requireSame(as: earlier, in: output.url.path + ".partial")
-    } else {
-      try output.writeWorkFile(OutputFolder.runName, record)
+    guard let earlier = try output.workFile(OutputFolder.runName) else {
+      return try output.writeWorkFile(OutputFolder.runName, record)
     }
+    let folder = output.url.path + ".partial"
+    guard let earlier = try? JSONDecoder().decode(RunRecord.self, from: earlier) else {
+      throw InputError(
+        .corrupted,
+        at: "\(folder)/\(OutputFolder.runName)",
+        expected: "what the work there was begun with",
+        found: "a damaged file",
+        remedy: "Remove the folder to begin anew"
+      )
+    }
+    try record.requireSame(as: earlier, in: folder)
   }
 
   private func run(
     _ checkpoint: Checkpoint,
     _ record: RunRecord,
+    _ damaged: [DamagedExpert],
     _ samples: [Sample],
     _ isSentinel: @escaping @Sendable (Int) -> Bool,
     _ progress: @escaping ProgressReport.Handler,
@@ -132,9 +139,10 @@ public struct CompressionJob: Sendable {
     let log = try output.expertLog()
     let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count, memory: memory)
     var report = CompressionReport()
-    var tally = Tally()
+    var tally = Tally(damaged: Set(damaged.map(\.name)))
     let space = try output.scratchSpace(memory: memory)
     let compressed = try writeDense(checkpoint, samples, writer, space, &report, progress)
+      .silencing(damaged)
     let compressor = { progress in
       Compressor(
         compressed,
@@ -158,6 +166,7 @@ public struct CompressionJob: Sendable {
       return true
     }
     if let steering, steering.taken > steering.budget {
+      output.remove()
       throw InputError(
         .invalidValue,
         at: "target",
@@ -167,6 +176,7 @@ public struct CompressionJob: Sendable {
       )
     }
     guard try RunRecord.files(of: model) == record.files else {
+      output.remove()
       throw InputError(
         .invalidValue,
         at: model.path,
@@ -177,6 +187,7 @@ public struct CompressionJob: Sendable {
     }
     let (total, sizes) = try writer.finish(model: [model], options.configuration)
     tally.complete(&report, sizes)
+    report.damagedExperts = damaged
     report.outputBytes = total
     report.inputBytes = try folderByteCount(model)
     report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
@@ -227,6 +238,29 @@ extension CompressionJob {
     )
     report.dense = dense
     return try ModelLoader.load(model, substitutes: shard)
+  }
+}
+
+/// Experts that are damaged.
+extension CompressionJob {
+  /// Experts with weights that are not finite.
+  ///
+  /// - Throws: `InputError` that names the first of them if they are not to be skipped: before hours of work, not after.
+  private func damagedExperts() throws(InputError) -> [DamagedExpert] {
+    let damaged = try ExpertCompressor(options: options).damaged(
+      experts,
+      workers,
+      memory: memory / 4
+    )
+    guard let first = damaged.first, !options.skipsDamagedExperts else { return damaged }
+    throw InputError(
+      .invalidValue,
+      at: first.place,
+      expected: "finite weights",
+      found: first.found + (damaged.count > 1 ? ", as in \(damaged.count - 1) experts more" : ""),
+      remedy: "The checkpoint is damaged or was saved from a diverged training run: fetch it again, "
+        + "or do without the expert by --skip-damaged-experts"
+    )
   }
 }
 
@@ -285,10 +319,10 @@ extension CompressionJob {
     let rate = Double(budget) * 8 / weights
     let first = min(max(0.05 * exp((1 - rate) / 0.35), 1e-3), 1e3)
     let known = try output.workFile(OutputFolder.curveName).flatMap {
-      try? JSONDecoder().decode(RateCurve.self, from: $0)
+      try? JSONDecoder().decode(RateCurve.Stored.self, from: $0).curve
     }
     let curve: RateCurve
-    if let known {
+    if let known, known.layers == source.mixtures.count {
       curve = known
     } else {
       curve = try RateSearch(
@@ -301,7 +335,7 @@ extension CompressionJob {
         layers: source.mixtures.count,
         isSentinel: isSentinel
       ).curve(budget: budget, startingAt: first, describe: describe)
-      try output.writeWorkFile(OutputFolder.curveName, curve)
+      try output.writeWorkFile(OutputFolder.curveName, RateCurve.Stored(curve))
     }
     return RateSteering(curve, layers: source.mixtures.count, budget: budget)
   }
@@ -309,6 +343,8 @@ extension CompressionJob {
 
 /// Adds up what becomes the report.
 private struct Tally {
+  /// Names of experts that are stored as zeros.
+  let damaged: Set<String>
   var layers: [CompressionReport.Layer] = []
   var names: Set<String> = []
   var weights = 0
@@ -324,10 +360,14 @@ private struct Tally {
     entropyBits += parts.reduce(0) { $0 + entropy(ofCounts: $1.symbolCounts) * Double($1.weights) }
     names.formUnion(parts.map(\.name))
     let fallbacks = parts.filter { $0.outcome != .gptq }
+    let whole = parts.filter { part in
+      !damaged.contains { part.name.hasPrefix($0 + ".") }
+    }
     layers.append(
       CompressionReport.Layer(
         name: layer.name,
-        relativeOutputError: parts.reduce(0) { $0 + $1.relativeOutputError } / Double(parts.count),
+        relativeOutputError: whole.reduce(0) { $0 + $1.relativeOutputError }
+          / Double(max(1, whole.count)),
         zeros: Double(layerZeros) / Double(layerWeights),
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
         tokens: layer.experts.map(\.tokens),

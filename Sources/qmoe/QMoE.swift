@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 import Kernels
+import Tensors
 
 @main
 struct QMoE: ParsableCommand {
@@ -27,6 +28,7 @@ struct QMoE: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     // So does a file that outgrows the user's limit.
     signal(SIGXFSZ, SIG_IGN)
+    MappedFile.reportLostPages()
     do {
       try KernelSet.checkEnvironment()
       var command = try parseAsRoot()

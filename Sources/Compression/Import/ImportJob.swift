@@ -126,7 +126,7 @@ public struct ImportJob: Sendable {
       progress(ProgressReport(task, range.upperBound, of: checkpoint.experts, "experts"))
     }
     _ = try writer.writeExperts(layer, from: log)
-    try output.removeWork()
+    try output.removeLog()
     return layer
   }
 

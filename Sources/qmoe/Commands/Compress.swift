@@ -113,6 +113,11 @@ struct Compress: ParsableCommand {
   @Flag(help: "Compress experts that all tokens share, too.")
   var compressShared = false
 
+  @Flag(
+    help: "Store experts with weights that are not finite as zeros, and name them, rather than stop."
+  )
+  var skipDamagedExperts = false
+
   @Option(
     help: ArgumentHelp(
       "Bits of attention, dense feed-forward layers and embeddings: 8, 4 or 3 (default: as they are).",
@@ -232,6 +237,7 @@ struct Compress: ParsableCommand {
     options.isTrulySequential = trueSequential
     options.weightsTokens = weightTokens
     options.compressesSharedExperts = compressShared
+    options.skipsDamagedExperts = skipDamagedExperts
     options.masksSpecialTokens = !keepSpecialTokens
     return options
   }
@@ -263,6 +269,11 @@ struct Compress: ParsableCommand {
         "\(dense.weights) dense weights at "
           + "\((8 * Double(dense.bytes) / Double(max(1, dense.weights))).formatted(3)) bits, "
           + "\((100 * Double(dense.outliers) / Double(max(1, dense.weights))).formatted(2)) % outliers"
+      )
+    }
+    for expert in report.damagedExperts {
+      Console.print(
+        "\(expert.name) is damaged and stored as zeros: \(expert.place) is \(expert.found)"
       )
     }
     for layer in report.layers {

@@ -258,7 +258,8 @@ extension CompressionJob {
       at: first.place,
       expected: "finite weights",
       found: first.found + (damaged.count > 1 ? ", as in \(damaged.count - 1) experts more" : ""),
-      remedy: "The checkpoint is damaged or was saved from a diverged training run: fetch it again, "
+      remedy:
+        "The checkpoint is damaged or was saved from a diverged training run: fetch it again, "
         + "or do without the expert by --skip-damaged-experts"
     )
   }

@@ -39,7 +39,13 @@ struct ExpertCompressor: Sendable {
         block: block.summary
       )
       let withReference = options.method == .rd
-      return try result(of: expert, as: compressed, block, calibration, withReference: withReference)
+      return try result(
+        of: expert,
+        as: compressed,
+        block,
+        calibration,
+        withReference: withReference
+      )
     }
     var referenceOutputs: Matrix?
     var quantized: [Quantized]

@@ -99,8 +99,8 @@ final class ExpertLog {
     }
     record += header
     record += bytes
-    try record.withUnsafeBytes { (record) throws(InputError) in
-      try writeFully(record, to: descriptor, at: end, path: path)
+    try record.withUnsafeBufferPointer { (record) throws(InputError) in
+      try writeFully(UnsafeRawBufferPointer(record), to: descriptor, at: end, path: path)
     }
     let offset = end + Self.prefixByteCount + header.count
     entries[key] = Entry(expert: expert, offset: offset)

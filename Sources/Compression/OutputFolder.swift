@@ -47,7 +47,9 @@ public final class OutputFolder: Sendable {
     keepsWork = earlier != .removed
     guard !Self.exists(path) else {
       // It may have got its name in the last moment before an end.
-      if Self.exists(self.url.appending(path: Self.lockName).path) { try Self.removeWork(in: self.url) }
+      if Self.exists(self.url.appending(path: Self.lockName).path) {
+        try Self.removeWork(in: self.url)
+      }
       throw InputError(
         .system,
         at: path,

@@ -29,8 +29,8 @@ public func writeDurably(_ content: Data, to file: URL) throws(InputError) {
   guard descriptor >= 0 else { throw .system(errno, writing: path) }
   do throws(InputError) {
     defer { close(descriptor) }
-    try Array(content).withUnsafeBytes { (bytes) throws(InputError) in
-      try writeFully(bytes, to: descriptor, at: 0, path: path)
+    try Array(content).withUnsafeBufferPointer { (bytes) throws(InputError) in
+      try writeFully(UnsafeRawBufferPointer(bytes), to: descriptor, at: 0, path: path)
     }
     guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
       throw .system(errno, writing: path)

@@ -7,7 +7,8 @@ import Testing
 /// Broken templates are refused or run, but never crash or hang.
 @Suite struct FuzzTests {
   /// Renders mutations of `sources`.
-  private func fuzz(_ reader: String, _ sources: [String], inputs: Int, seed: UInt64) throws -> Fuzz {
+  private func fuzz(_ reader: String, _ sources: [String], inputs: Int, seed: UInt64) throws -> Fuzz
+  {
     let golden = try Golden.read()
     let conversation = golden["conversations"]?["call"]?.messages ?? []
     let variables = golden["variables"]?.members ?? [:]

@@ -32,7 +32,7 @@ import Testing
     ).run(samples: [sample, sample], isSentinel: { _ in false }, progress: progress)
   }
 
-  private func contents(_ folder: URL) throws -> [String: [UInt8]] {
+  private static func contents(_ folder: URL) throws -> [String: [UInt8]] {
     var contents: [String: [UInt8]] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
       contents[name] = try? Array(Data(contentsOf: folder.appending(path: name)))
@@ -43,11 +43,11 @@ import Testing
   /// Goes on with changes in one of the files `names` that a run leaves.
   private func fuzz(_ names: [String], inputs: Int, seed: UInt64) throws -> Fuzz {
     let snapshot = Mutex<[String: [UInt8]]>([:])
-    try compress { _ in
-      let files = try? contents(partial)
+    try compress { [partial] _ in
+      let files = try? Self.contents(partial)
       if let files, files["experts.log"]?.isEmpty == false { snapshot.withLock { $0 = files } }
     }
-    let expected = try contents(output)
+    let expected = try Self.contents(output)
     let left = snapshot.withLock { $0 }
     return try Fuzz(names.joined(separator: ", "), inputs: inputs, seed: seed) { random in
       for url in [output, partial] { try? FileManager.default.removeItem(at: url) }
@@ -59,7 +59,7 @@ import Testing
       guard let original = left[name] else { throw Fuzz.Unexpected("no \(name)") }
       try Data(Fuzz.mutated(original, &random)).write(to: partial.appending(path: name))
       try compress()
-      guard try contents(output) == expected else { throw Fuzz.Unexpected("other bytes") }
+      guard try Self.contents(output) == expected else { throw Fuzz.Unexpected("other bytes") }
     }
   }
 

@@ -62,6 +62,6 @@ import Testing
   @Test func fuzzIndex() throws {
     let outcome = try fuzz(Checkpoint.indexFile, inputs: 300, seed: 2)
     #expect(outcome.failures.isEmpty, "\(outcome.failures)")
-    #expect((50..<300).contains(outcome.refused))
+    #expect(outcome.refused > 100)
   }
 }

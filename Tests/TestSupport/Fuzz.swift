@@ -67,8 +67,10 @@ public struct Fuzz {
 
   /// Texts that numbers and other values of JSON can be replaced by.
   private static let words = [
-    "-1", "0", "1", "-0.0", "1e999", "1e-999", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-    "4294967296", "2147483648", "18446744073709551616", "0.5", "1e18", "null", "true", "[]", "{}", "\"\"", "[[[[", "\"\\u0000\"",
+    "-1", "0", "1", "-0.0", "1e999", "1e-999", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808",
+    "4294967296", "2147483648", "18446744073709551616", "0.5", "1e18", "null", "true", "[]", "{}",
+    "\"\"", "[[[[", "\"\\u0000\"",
     "\"../x\"", "[1,2]", "{\"a\":1}",
   ].map { Array($0.utf8) }
 
@@ -83,13 +85,17 @@ public struct Fuzz {
       let start = Int.random(in: bytes.indices, using: &random)
       return start..<min(bytes.count, start + Int.random(in: 1...16, using: &random))
     }
-    for _ in 0..<Int.random(in: 1...5, using: &random) {
+    // One change more often than many.
+    let changes = Int.random(in: 1...Int.random(in: 1...5, using: &random), using: &random)
+    for _ in 0..<changes {
       guard !bytes.isEmpty else { break }
       let range = piece(of: bytes, &random)
       switch Int.random(in: 0..<9, using: &random) {
       case 0: bytes[index(&random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
       case 1: bytes[index(&random)] = UInt8.random(in: 0...255, using: &random)
-      case 2: bytes[index(&random)] = [0, 1, 0x7f, 0x80, 0xff, 0x30, 0x22][Int.random(in: 0..<7, using: &random)]
+      case 2:
+        bytes[index(&random)] =
+          [0, 1, 0x7f, 0x80, 0xff, 0x30, 0x22][Int.random(in: 0..<7, using: &random)]
       case 3: bytes.removeSubrange(range)
       case 4: bytes.insert(contentsOf: original[piece(of: original, &random)], at: range.lowerBound)
       case 5: bytes.replaceSubrange(range, with: original[piece(of: original, &random)])

@@ -114,7 +114,8 @@ struct Compress: ParsableCommand {
   var compressShared = false
 
   @Flag(
-    help: "Store experts with weights that are not finite as zeros, and name them, rather than stop."
+    help:
+      "Store experts with weights that are not finite as zeros, and name them, rather than stop."
   )
   var skipDamagedExperts = false
 

@@ -58,10 +58,10 @@ fuzz: setup ## Try every reader of files with bad input for MINUTES (60), from S
 	swift build -c release --build-tests
 	@Scripts/fuzz --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
 
-MINI = Sources/EmbeddedModel/switch-mini-16
-fail-every-write: build ## Let each system call on files fail in turn while models are compressed and imported
-	@Scripts/fail-every-write compress $(MINI) -- --samples 2
-	@Scripts/fail-every-write compress Tests/Fixtures/decoder-variants/qwen2-moe -- --calibration $(MINI)/../text/x
+VARIANTS = Tests/Fixtures/decoder-variants
+fail-every-write: build ## Let each system call on files fail in turn while a model is compressed and one imported
+	@Scripts/fail-every-write compress $(VARIANTS)/qwen2-moe -- --calibration $(VARIANTS)/ids.jsonl --target-rate 3 \
+	  --dense-bits 8 --memory 4MB
 	@Scripts/fail-every-write import Tests/Fixtures/reference-import/compressed
 
 clean: ## Remove what was built

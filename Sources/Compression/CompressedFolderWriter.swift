@@ -134,7 +134,7 @@ final class CompressedFolderWriter {
   private func otherFiles(of folders: [URL]) throws(InputError) -> [String: Data] {
     var files: [String: Data] = [:]
     for folder in folders {
-      for name in try MappedFile.regularFiles(in: folder)
+      for name in try Files.regular(in: folder)
       where files[name] == nil && Self.isCopied(name) {
         files[name] = try MappedFile(path: folder.appending(path: name).path).data
       }
@@ -151,8 +151,10 @@ final class CompressedFolderWriter {
     of folders: [URL],
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Data {
-    let paths = folders.map { $0.appending(path: ModelLoader.configurationFile).path }
-    let path = paths.first(where: FileManager.default.fileExists) ?? paths[0]
+    var path = folders[0].appending(path: ModelLoader.configurationFile).path
+    for folder in folders.dropFirst() where try !Files.isThere(path) {
+      path = folder.appending(path: ModelLoader.configurationFile).path
+    }
     let source = try MappedFile(path: path).data
     do {
       var fields = try JSONSerialization.jsonObject(with: source) as? [String: Any] ?? [:]

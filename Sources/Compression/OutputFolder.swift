@@ -70,12 +70,19 @@ public final class OutputFolder: Sendable {
   private static var workNames: [String] { [logName, curveName, runName] }
 
   /// Whether an earlier attempt left work in `folder` that is worth going on with: that of a known run.
-  private static func hasWork(_ folder: URL) -> Bool {
-    var status = stat()
-    func isThere(_ name: String) -> Bool {
-      stat(folder.appending(path: name).path, &status) == 0 && status.st_size > 0
+  ///
+  /// - Throws: `InputError` if the system does not tell.
+  private static func hasWork(_ folder: URL) throws(InputError) -> Bool {
+    func hasBytes(_ name: String) throws(InputError) -> Bool {
+      let path = folder.appending(path: name).path
+      var status = stat()
+      if stat(path, &status) == 0 { return status.st_size > 0 }
+      guard errno == ENOENT || errno == ENOTDIR else { throw .system(errno, reading: path) }
+      return false
     }
-    return isThere(runName) && (isThere(logName) || isThere(curveName))
+    guard try hasBytes(runName) else { return false }
+    if try hasBytes(logName) { return true }
+    return try hasBytes(curveName)
   }
 
   /// Creates the folder, or takes over what an earlier attempt left of it; locked until the
@@ -87,6 +94,8 @@ public final class OutputFolder: Sendable {
       at: folder.deletingLastPathComponent(),
       withIntermediateDirectories: true
     )
+    // An empty one is as none: an attempt that came no further.
+    rmdir(folder.path)
     let isNew = mkdir(folder.path, 0o777) == 0
     guard isNew || errno == EEXIST else { throw .system(errno, writing: folder.path) }
     guard isNew || exists(lockPath) else {
@@ -99,7 +108,11 @@ public final class OutputFolder: Sendable {
       )
     }
     let descriptor = open(lockPath, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else { throw .system(errno, writing: lockPath) }
+    guard descriptor >= 0 else {
+      let code = errno
+      rmdir(folder.path)
+      throw .system(code, writing: lockPath)
+    }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
       throw InputError(
@@ -110,24 +123,26 @@ public final class OutputFolder: Sendable {
         remedy: "Wait for it to end, or choose another output folder"
       )
     }
-    let hasWork = hasWork(folder)
-    guard earlier != .refused || !hasWork else {
-      close(descriptor)
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "no unfinished work",
-        found: "experts that an earlier run compressed",
-        remedy: "Go on with it by --resume, or remove the folder to begin anew"
-      )
-    }
-    // All but the work is made anew.
-    let kept = [lockName] + (earlier == .resumed && hasWork ? workNames : [])
     do {
-      for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      let hasWork = try hasWork(folder)
+      guard earlier != .refused || !hasWork else {
+        throw InputError(
+          .system,
+          at: folder.path,
+          expected: "no unfinished work",
+          found: "experts that an earlier run compressed",
+          remedy: "Go on with it by --resume of compress, or remove the folder to begin anew"
+        )
+      }
+      // All but the work is made anew.
+      let kept = [lockName] + (earlier == .resumed && hasWork ? workNames : [])
+      for name in try Files.names(in: folder)
       where !kept.contains(name) {
         try FileManager.default.removeItem(at: folder.appending(path: name))
       }
+    } catch let error as InputError {
+      close(descriptor)
+      throw error
     } catch {
       close(descriptor)
       throw InputError(
@@ -173,7 +188,7 @@ public final class OutputFolder: Sendable {
   func workFile(_ name: String) throws(InputError) -> Data? {
     try write { (folder) throws(InputError) in
       let path = folder.appending(path: name).path
-      return MappedFile.isRegular(path) ? try MappedFile(path: path).data : nil
+      return try Files.isRegular(path) ? try MappedFile(path: path).data : nil
     }
   }
 
@@ -266,7 +281,7 @@ public final class OutputFolder: Sendable {
     state.withLock { state in
       switch state {
       case .complete: return .everything
-      case .growing(let lock) where keepsWork && Self.hasWork(partial):
+      case .growing(let lock) where keepsWork && (try? Self.hasWork(partial)) ?? true:
         close(lock)
         state = .discarded(.work)
       case .growing, .discarded: remove(&state)

@@ -45,7 +45,7 @@ struct RunRecord: Codable, Equatable {
   /// All regular files in `folder`.
   static func files(of folder: URL) throws(InputError) -> [String: FileState] {
     var files: [String: FileState] = [:]
-    for name in try MappedFile.regularFiles(in: folder) {
+    for name in try Files.regular(in: folder) {
       var status = stat()
       let path = folder.appending(path: name).path
       guard stat(path, &status) == 0 else { throw .system(errno, reading: path) }

@@ -63,39 +63,6 @@ public final class MappedFile: Sendable {
   /// code 1 and a line that names it, not by a signal (`SIGBUS`).
   public static func reportLostPages() { qmoe_mapping_report_lost_pages() }
 
-  /// Whether there is a regular file at `path`, or a link to one.
-  public static func isRegular(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-  }
-
-  /// Names of all regular files in `folder`, links to such included, in order.
-  ///
-  /// - Throws: `InputError` if it cannot be listed, or the system does not tell what a name stands for.
-  public static func regularFiles(in folder: URL) throws(InputError) -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted().filter {
-        let path = folder.appending(path: $0).path
-        if isRegular(path) { return true }
-        var status = stat()
-        // A link to nowhere is no file.
-        guard stat(path, &status) == 0 || errno == ENOENT else {
-          throw InputError.system(errno, reading: path)
-        }
-        return false
-      }
-    } catch let error as InputError {
-      throw error
-    } catch {
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "to list it",
-        found: error.localizedDescription
-      )
-    }
-  }
-
   /// Gives back the memory of the pages that were touched; what is touched again is read again.
   func dropPages() {
     guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }

@@ -31,7 +31,7 @@ import Testing
       isSentinel: { _ in false },
       progress: { _ in }
     )
-    let files = try MappedFile.regularFiles(in: output).map { name in
+    let files = try Files.regular(in: output).map { name in
       let url = output.appending(path: name)
       return (url: url, bytes: Array(try Data(contentsOf: url)))
     }

@@ -318,7 +318,7 @@ func compress(
 /// The ids that stand for spans of text in the model's input.
 private func sentinels(of job: CompressionJob) throws(InputError) -> Set<Int> {
   let count = job.source.vocabularySize
-  guard Tokenizer.exists(in: job.model) else {
+  guard try Tokenizer.exists(in: job.model) else {
     // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far;
     // a vocabulary that would be nothing but sentinels has none.
     return Set(count > 200 ? count - 100..<count : 0..<0)

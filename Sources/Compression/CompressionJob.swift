@@ -67,6 +67,11 @@ public struct CompressionJob: Sendable {
     do throws(InputError) {
       return try job.run(checkpoint, record, damaged, samples, isSentinel, progress, start: start)
     } catch {
+      // Another run would come to the same error, if it is none of this machine.
+      guard error.kind == .system else {
+        output.remove()
+        throw error
+      }
       var error = error
       if output.discard() == .work {
         error.remedy += (error.remedy.isEmpty ? "" : ". ") + Self.howToGoOn
@@ -166,7 +171,6 @@ public struct CompressionJob: Sendable {
       return true
     }
     if let steering, steering.taken > steering.budget {
-      output.remove()
       throw InputError(
         .invalidValue,
         at: "target",
@@ -176,7 +180,6 @@ public struct CompressionJob: Sendable {
       )
     }
     guard try RunRecord.files(of: model) == record.files else {
-      output.remove()
       throw InputError(
         .invalidValue,
         at: model.path,

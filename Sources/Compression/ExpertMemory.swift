@@ -19,7 +19,7 @@ extension ExpertCompressor {
     )
     guard one <= memory / 2 else {
       throw InputError(
-        .invalidValue,
+        .system,
         at: "memory",
         expected: "\(2 * one) bytes at least for experts of this size",
         found: "\(memory)",

@@ -76,6 +76,8 @@ static bool fails(enum kind kind, const char *name, bool takes_room) {
 }
 
 static bool is_under(const char *path) {
+  // Other libraries may begin before this one.
+  if (!under[0]) return false;
   char whole[8192];
   if (path[0] != '/') {
     char here[4096];

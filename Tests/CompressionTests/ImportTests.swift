@@ -125,6 +125,17 @@ import Testing
     }
   }
 
+  /// As `kill -9` leaves it: it holds nothing that could be gone on with.
+  @Test func whatAKilledImportLeftIsReplaced() throws {
+    let partial = URL(filePath: output.path + ".partial")
+    try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
+    for name in [".qmoe-lock", "experts.log", "model-00009-of-00009.safetensors"] {
+      try Data("old".utf8).write(to: partial.appending(path: name))
+    }
+    try convert(fixture.appending(path: "compressed"))
+    #expect(FolderVerifier(output, workers: Workers(), progress: { _ in }).problems().isEmpty)
+  }
+
   // MARK: - Bad input
 
   /// A copy of the checkpoint.

@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize clean
+.PHONY: help setup build mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -60,6 +60,17 @@ sanitize: setup ## Run the tests of kernels and files under sanitizers
 	swift build $(SANITIZE) --build-tests
 	ASAN_OPTIONS=detect_leaks=0 swift test $(SANITIZE) --skip-build \
 	  --filter "TernaryCodeTests|KernelsTests|TensorsTests|QuantizationTests|TokenizerFuzz|ModelsTests"
+
+# MINUTES are divided among the readers.
+fuzz: setup ## Try every reader of files with bad input for MINUTES (60), from SEED (1)
+	swift build -c release --build-tests
+	@Scripts/fuzz --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
+
+VARIANTS = Tests/Fixtures/decoder-variants
+fail-every-write: build ## Let each system call on files fail in turn while a model is compressed and one imported
+	@Scripts/fail-every-write compress $(VARIANTS)/qwen2-moe -- --calibration $(VARIANTS)/ids.jsonl --target-rate 3 \
+	  --dense-bits 8 --memory 4MB
+	@Scripts/fail-every-write import Tests/Fixtures/reference-import/compressed
 
 clean: ## Remove what was built
 	swift package clean

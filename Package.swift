@@ -132,7 +132,11 @@ let package = Package(
     ),
 
     // MARK: - Tests
-    .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport",
+      dependencies: ["Diagnostics", "Tensors"],
+      path: "Tests/TestSupport"
+    ),
     .testTarget(name: "RanksTests", dependencies: ["Ranks"]),
     .testTarget(
       name: "PlotsTests",

@@ -87,7 +87,7 @@ extension ChatTemplate {
 
   /// The bytes of `file`; nil if it is not there.
   private static func read(_ file: URL) throws(InputError) -> Data? {
-    guard FileManager.default.fileExists(atPath: file.path) else { return nil }
+    guard try Files.isThere(file.path) else { return nil }
     do {
       return try Data(contentsOf: file)
     } catch {

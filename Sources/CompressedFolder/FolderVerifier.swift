@@ -75,9 +75,12 @@ public struct FolderVerifier: Sendable {
   /// Shards that lie in the folder but not in its index.
   private func strayShards(besides files: [String]) -> [String] {
     guard !files.isEmpty else { return [] }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    return names.filter { $0.hasSuffix(".safetensors") && !files.contains($0) }.sorted().map {
-      "\(folder.appending(path: $0).path): not in the index; it belongs to another model"
+    do {
+      return try Files.names(in: folder).filter {
+        $0.hasSuffix(".safetensors") && !files.contains($0)
+      }.map { "\(folder.appending(path: $0).path): not in the index; it belongs to another model" }
+    } catch {
+      return ["\(error)"]
     }
   }
 

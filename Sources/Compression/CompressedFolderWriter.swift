@@ -120,25 +120,21 @@ final class CompressedFolderWriter {
     var files = try Self.otherFiles(of: folders)
     files[ModelLoader.configurationFile] = try configuration(of: folders, quantization)
     files[Checkpoint.indexFile] = try index.json()
-    try output.removeWork()
-    let total = try output.write { (folder) throws(InputError) in
-      for (name, content) in files {
+    try output.write { (folder) throws(InputError) in
+      for (name, content) in files.sorted(by: { $0.key < $1.key }) {
         try writeDurably(content, to: folder.appending(path: name))
       }
-      return try folderByteCount(folder)
     }
     try output.complete()
-    return (total, expertSizes)
+    return (index.metadata.totalSize + files.reduce(0) { $0 + $1.value.count }, expertSizes)
   }
 
   /// Tokenizer and generation settings: small files that belong to the model and are no weights.
   static func otherFiles(of folders: [URL]) throws(InputError) -> [String: Data] {
     var files: [String: Data] = [:]
     for folder in folders {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      for name in names where files[name] == nil && isCopied(name) {
-        let path = folder.appending(path: name).path
-        if MappedFile.isRegular(path) { files[name] = try MappedFile(path: path).data }
+      for name in try Files.regular(in: folder) where files[name] == nil && isCopied(name) {
+        files[name] = try MappedFile(path: folder.appending(path: name).path).data
       }
     }
     return files
@@ -153,8 +149,10 @@ final class CompressedFolderWriter {
     of folders: [URL],
     _ quantization: QuantizationConfig
   ) throws(InputError) -> Data {
-    let paths = folders.map { $0.appending(path: ModelLoader.configurationFile).path }
-    let path = paths.first(where: FileManager.default.fileExists) ?? paths[0]
+    var path = folders[0].appending(path: ModelLoader.configurationFile).path
+    for folder in folders.dropFirst() where try !Files.isThere(path) {
+      path = folder.appending(path: ModelLoader.configurationFile).path
+    }
     let source = try MappedFile(path: path).data
     do {
       var fields = try JSONSerialization.jsonObject(with: source) as? [String: Any] ?? [:]

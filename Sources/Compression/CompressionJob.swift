@@ -73,8 +73,8 @@ public struct CompressionJob: Sendable {
       )
       _ = try footprint.expertsAtATime()
       if ranks.isFirst { try footprint.requireDisk(for: output.url) }
-      for name in checkpoint.names where !name.contains(".experts.") {
-        // Experts are checked as they are compressed.
+      let replaced = options.replacedTensors(of: source)
+      for name in checkpoint.names where !replaced.contains(name) {
         try checkpoint.tensor(name).requireFinite()
         MappedFile.releasePages(beyond: memory / 4)
       }
@@ -83,12 +83,16 @@ public struct CompressionJob: Sendable {
     try ranks.requireSame(record.description, at: "what is to be compressed, and how")
     // The last bits of a product depend on them.
     try ranks.requireSame("\(KernelSet.active.name), \(BLAS.name)", at: "kernels and BLAS")
+    let damaged = try damagedExperts()
+    var job = self
+    job.source = try source.silencing(damaged)
     try ranks.agree { () throws(InputError) in
       if ranks.isFirst { try recordOrCompare(record) }
     }
     do throws(InputError) {
-      return try run(checkpoint, record, samples, isSentinel, progress, start: start)
+      return try job.run(checkpoint, record, damaged, samples, isSentinel, progress, start: start)
     } catch {
+      // Another run would come to the same error, if it is none of this machine.
       guard error.kind == .system else {
         output.remove()
         throw error
@@ -137,18 +141,26 @@ public struct CompressionJob: Sendable {
   ///
   /// - Throws: `InputError` naming a difference; the output stays as it is.
   private func recordOrCompare(_ record: RunRecord) throws(InputError) {
-    if let earlier = try output.workFile(OutputFolder.runName).flatMap({
-      try? JSONDecoder().decode(RunRecord.self, from: $0)
-    }) {
-      try record.requireSame(as: earlier, in: output.url.path + ".partial")
-    } else {
-      try output.writeWorkFile(OutputFolder.runName, record)
+    guard let earlier = try output.workFile(OutputFolder.runName) else {
+      return try output.writeWorkFile(OutputFolder.runName, record)
     }
+    let folder = output.url.path + ".partial"
+    guard let earlier = try? JSONDecoder().decode(RunRecord.self, from: earlier) else {
+      throw InputError(
+        .corrupted,
+        at: "\(folder)/\(OutputFolder.runName)",
+        expected: "what the work there was begun with",
+        found: "a damaged file",
+        remedy: "Remove the folder to begin anew"
+      )
+    }
+    try record.requireSame(as: earlier, in: folder)
   }
 
   private func run(
     _ checkpoint: Checkpoint,
     _ record: RunRecord,
+    _ damaged: [DamagedExpert],
     _ samples: [Sample],
     _ isSentinel: @escaping @Sendable (Int) -> Bool,
     _ progress: @escaping ProgressReport.Handler,
@@ -162,8 +174,9 @@ public struct CompressionJob: Sendable {
     }
     let writer = CompressedFolderWriter(output, expertShards: source.mixtures.count, memory: memory)
     var report = CompressionReport()
-    var tally = Tally()
+    var tally = Tally(damaged: Set(damaged.map(\.name)))
     let compressed = try writeDense(checkpoint, samples, writer, space, &report, progress)
+      .silencing(damaged)
     let compressor = { progress in
       Compressor(
         compressed,
@@ -211,6 +224,7 @@ public struct CompressionJob: Sendable {
     return try ranks.fromFirst { () throws(InputError) in
       let (total, sizes) = try writer.finish(model: [model], options.configuration)
       tally.complete(&report, sizes)
+      report.damagedExperts = damaged
       report.outputBytes = total
       report.inputBytes = try folderByteCount(model)
       report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
@@ -290,6 +304,37 @@ extension CompressionJob {
   }
 }
 
+/// Experts that are damaged.
+extension CompressionJob {
+  /// Experts with weights that are not finite.
+  ///
+  /// - Throws: `InputError` that names the first of them if they are not to be skipped: before hours of work, not after.
+  private func damagedExperts() throws(InputError) -> [DamagedExpert] {
+    // Each rank looks at some of them.
+    let all = options.experts(of: source)
+    let own = stride(from: ranks.index, to: all.count, by: ranks.count).map { all[$0] }
+    let found = ranks.gather(
+      try ranks.agree { () throws(InputError) in
+        try ExpertCompressor(options: options).damage(of: own, workers, memory: memory / 4)
+      }
+    )
+    let damaged = all.indices.compactMap { found[$0 % ranks.count][$0 / ranks.count] }
+    try ranks.agree { () throws(InputError) in
+      guard let first = damaged.first, !options.skipsDamagedExperts else { return }
+      throw InputError(
+        .invalidValue,
+        at: first.place,
+        expected: "finite weights",
+        found: first.found + (damaged.count > 1 ? ", as in \(damaged.count - 1) experts more" : ""),
+        remedy:
+          "The checkpoint is damaged or was saved from a diverged training run: fetch it again, "
+          + "or do without the expert by --skip-damaged-experts"
+      )
+    }
+    return damaged
+  }
+}
+
 /// How large all shall be.
 extension CompressionJob {
   /// What chooses λ layer by layer if there is a target.
@@ -329,11 +374,11 @@ extension CompressionJob {
     let first = RateCurve.usualLambda(rate: Double(budget) * 8 / weights)
     let known = try ranks.fromFirst { () throws(InputError) in
       try output.workFile(OutputFolder.curveName).flatMap {
-        try? JSONDecoder().decode(RateCurve.self, from: $0)
+        try? JSONDecoder().decode(RateCurve.Stored.self, from: $0).curve
       }
     }
     let curve: RateCurve
-    if let known {
+    if let known, known.layers == source.mixtures.count {
       curve = known
     } else {
       curve = try RateSearch(
@@ -347,7 +392,9 @@ extension CompressionJob {
         isSentinel: isSentinel
       ).curve(budget: budget, startingAt: first, describe: describe)
       try ranks.agree { () throws(InputError) in
-        if ranks.isFirst { try output.writeWorkFile(OutputFolder.curveName, curve) }
+        if ranks.isFirst {
+          try output.writeWorkFile(OutputFolder.curveName, RateCurve.Stored(curve))
+        }
       }
     }
     return RateSteering(curve, layers: source.mixtures.count, budget: budget)
@@ -356,6 +403,8 @@ extension CompressionJob {
 
 /// Adds up what becomes the report.
 private struct Tally {
+  /// Names of experts that are stored as zeros.
+  let damaged: Set<String>
   var layers: [CompressionReport.Layer] = []
   var names: Set<String> = []
   var weights = 0
@@ -371,10 +420,14 @@ private struct Tally {
     entropyBits += parts.reduce(0) { $0 + entropy(ofCounts: $1.symbolCounts) * Double($1.weights) }
     names.formUnion(parts.map(\.name))
     let fallbacks = parts.filter { $0.outcome != .gptq }
+    let whole = parts.filter { part in
+      !damaged.contains { part.name.hasPrefix($0 + ".") }
+    }
     layers.append(
       CompressionReport.Layer(
         name: layer.name,
-        relativeOutputError: parts.reduce(0) { $0 + $1.relativeOutputError } / Double(parts.count),
+        relativeOutputError: whole.reduce(0) { $0 + $1.relativeOutputError }
+          / Double(max(1, whole.count)),
         zeros: Double(layerZeros) / Double(layerWeights),
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
         tokens: layer.experts.map(\.tokens),

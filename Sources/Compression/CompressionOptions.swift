@@ -37,6 +37,8 @@ public struct CompressionOptions: Sendable {
   public var weightsTokens = false
   /// Whether experts that all tokens share are compressed like the others.
   public var compressesSharedExperts = false
+  /// Whether experts with weights that are not finite are stored as zeros; else they are an error.
+  public var skipsDamagedExperts = false
 
   /// The paper's settings.
   public init() {}

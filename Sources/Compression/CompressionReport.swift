@@ -8,7 +8,7 @@ public struct CompressionReport: Codable, Sendable {
     /// Its name in the checkpoint.
     public var name: String
     /// Mean over experts and matrices of the squared output error over the squared output, on the
-    /// calibration tokens.
+    /// calibration tokens; damaged experts not counted.
     public var relativeOutputError: Double
     /// Share of weights that are 0.
     public var zeros: Double
@@ -73,6 +73,8 @@ public struct CompressionReport: Codable, Sendable {
   public var peakMemoryBytes = 0
   /// Calibration tokens that the encoder and the decoder read.
   public var calibrationTokens = 0
+  /// Experts that are stored as zeros, since they have weights that are not finite.
+  public var damagedExperts: [DamagedExpert] = []
   /// The sparse layers, first to last.
   public var layers: [Layer] = []
 
@@ -86,5 +88,6 @@ public struct CompressionReport: Codable, Sendable {
     case outputBytes = "output_bytes"
     case peakMemoryBytes = "peak_memory_bytes"
     case calibrationTokens = "calibration_tokens"
+    case damagedExperts = "damaged_experts"
   }
 }

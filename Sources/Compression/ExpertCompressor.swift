@@ -30,6 +30,23 @@ struct ExpertCompressor: Sendable {
   func callAsFunction(_ expert: FeedForward, _ calibration: CalibrationInputs) throws(InputError)
     -> Result
   {
+    // No expert of a checkpoint is compressed, but what stands in the place of a damaged one.
+    if case .compressed = expert.output.storage {
+      let (_, parts, block) = try Self.silent(expert)
+      let compressed = CompressedExpert(
+        parts: parts.map(Self.part),
+        tokens: calibration.count,
+        block: block.summary
+      )
+      let withReference = options.method == .rd
+      return try result(
+        of: expert,
+        as: compressed,
+        block,
+        calibration,
+        withReference: withReference
+      )
+    }
     var referenceOutputs: Matrix?
     var quantized: [Quantized]
     switch options.method {

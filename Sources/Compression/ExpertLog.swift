@@ -100,14 +100,7 @@ final class ExpertLog {
     record += header
     record += bytes
     try record.withUnsafeBufferPointer { (record) throws(InputError) in
-      var done = 0
-      while done < record.count {
-        let rest = record.baseAddress.map { $0 + done }
-        let written = pwrite(descriptor, rest, record.count - done, off_t(end + done))
-        if written < 0 && errno == EINTR { continue }
-        guard written > 0 else { throw .system(errno, writing: path) }
-        done += written
-      }
+      try writeFully(UnsafeRawBufferPointer(record), to: descriptor, at: end, path: path)
     }
     let offset = end + Self.prefixByteCount + header.count
     entries[key] = Entry(expert: expert, offset: offset)

@@ -16,7 +16,7 @@ extension ExpertCompressor {
     let one = experts.reduce(1) { max($0, self.memory(for: $1, tokens: tokens)) }
     guard one <= memory / 2 else {
       throw InputError(
-        .invalidValue,
+        .system,
         at: "memory",
         expected: "\(2 * one) bytes at least for experts of this size",
         found: "\(memory)",

@@ -26,7 +26,7 @@ extension OutputFolder {
     // Whoever writes the folder holds the lock; closed, it is given back.
     defer { close(lock) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw isInWork(partial) }
-    guard hasWork(partial) else { return nil }
+    guard try hasWork(partial) else { return nil }
     guard earlier != .refused else { throw isUnfinished(partial) }
     return earlier == .resumed ? partial : nil
   }
@@ -91,7 +91,7 @@ extension OutputFolder {
       at: folder.path,
       expected: "no unfinished work",
       found: "experts that an earlier run compressed",
-      remedy: "Go on with it by --resume, or remove the folder to begin anew"
+      remedy: "Go on with it by --resume of compress, or remove the folder to begin anew"
     )
   }
 }

@@ -29,6 +29,8 @@ public final class OutputFolder: Sendable {
   public let url: URL
   /// Where the files are until all are written.
   private let partial: URL
+  /// Whether somebody may go on with what is there when it is discarded.
+  private let keepsWork: Bool
   private let state: Mutex<State>
 
   /// Begins the folder `url`.
@@ -42,7 +44,14 @@ public final class OutputFolder: Sendable {
     let path = url.standardizedFileURL.path
     self.url = URL(filePath: path)
     partial = URL(filePath: path + ".partial")
-    guard !Self.exists(path) else { throw Self.isTaken(path) }
+    keepsWork = earlier != .removed
+    guard !Self.exists(path) else {
+      // It may have got its name in the last moment before an end.
+      if Self.exists(self.url.appending(path: Self.lockName).path) {
+        try Self.removeWork(in: self.url)
+      }
+      throw Self.isTaken(path)
+    }
     state = Mutex(.growing(lock: try Self.claim(partial, earlier)))
   }
 
@@ -52,10 +61,22 @@ public final class OutputFolder: Sendable {
   /// Files that only serve to go on after an interruption: the experts so far, what made them, and what λ gave which size.
   static let (logName, runName, curveName) = ("experts.log", "run.json", "curve.json")
 
-  /// Whether an earlier attempt left work in `folder` that is worth going on with.
-  static func hasWork(_ folder: URL) -> Bool {
-    var status = stat()
-    return stat(folder.appending(path: logName).path, &status) == 0 && status.st_size > 0
+  private static var workNames: [String] { [logName, curveName, runName] }
+
+  /// Whether an earlier attempt left work in `folder` that is worth going on with: that of a known run.
+  ///
+  /// - Throws: `InputError` if the system does not tell.
+  static func hasWork(_ folder: URL) throws(InputError) -> Bool {
+    func hasBytes(_ name: String) throws(InputError) -> Bool {
+      let path = folder.appending(path: name).path
+      var status = stat()
+      if stat(path, &status) == 0 { return status.st_size > 0 }
+      guard errno == ENOENT || errno == ENOTDIR else { throw .system(errno, reading: path) }
+      return false
+    }
+    guard try hasBytes(runName) else { return false }
+    if try hasBytes(logName) { return true }
+    return try hasBytes(curveName)
   }
 
   /// Creates the folder, or takes over what an earlier attempt left of it; locked until the
@@ -67,25 +88,33 @@ public final class OutputFolder: Sendable {
       at: folder.deletingLastPathComponent(),
       withIntermediateDirectories: true
     )
+    // An empty one is as none: an attempt that came no further.
+    rmdir(folder.path)
     let isNew = mkdir(folder.path, 0o777) == 0
     guard isNew || errno == EEXIST else { throw .system(errno, writing: folder.path) }
     guard isNew || exists(lockPath) else { throw isForeign(folder) }
     let descriptor = open(lockPath, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else { throw .system(errno, writing: lockPath) }
+    guard descriptor >= 0 else {
+      let code = errno
+      rmdir(folder.path)
+      throw .system(code, writing: lockPath)
+    }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
       throw isInWork(folder)
     }
-    if earlier == .resumed { return descriptor }
-    guard earlier == .removed || !hasWork(folder) else {
-      close(descriptor)
-      throw isUnfinished(folder)
-    }
     do {
-      for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
-      where name != lockName {
+      let hasWork = try hasWork(folder)
+      guard earlier != .refused || !hasWork else { throw isUnfinished(folder) }
+      // All but the work is made anew.
+      let kept = [lockName] + (earlier == .resumed && hasWork ? workNames : [])
+      for name in try Files.names(in: folder)
+      where !kept.contains(name) {
         try FileManager.default.removeItem(at: folder.appending(path: name))
       }
+    } catch let error as InputError {
+      close(descriptor)
+      throw error
     } catch {
       close(descriptor)
       throw InputError(
@@ -131,7 +160,7 @@ public final class OutputFolder: Sendable {
   func workFile(_ name: String) throws(InputError) -> Data? {
     try write { (folder) throws(InputError) in
       let path = folder.appending(path: name).path
-      return MappedFile.isRegular(path) ? try MappedFile(path: path).data : nil
+      return try Files.isRegular(path) ? try MappedFile(path: path).data : nil
     }
   }
 
@@ -162,30 +191,46 @@ public final class OutputFolder: Sendable {
     return try ExpertLog(path: path)
   }
 
+  /// Removes the experts so far.
+  func removeLog() throws(InputError) {
+    try write { (folder) throws(InputError) in try Self.remove([Self.logName], in: folder) }
+  }
+
   /// Removes what only served to go on after an interruption.
-  func removeWork() throws(InputError) {
-    try write { (folder) throws(InputError) in
-      for name in [Self.logName, Self.runName, Self.curveName] {
-        let path = folder.appending(path: name).path
-        guard unlink(path) == 0 || errno == ENOENT else { throw .system(errno, writing: path) }
+  private static func removeWork(in folder: URL) throws(InputError) {
+    try remove(workNames + [lockName], in: folder)
+  }
+
+  private static func remove(_ names: [String], in folder: URL) throws(InputError) {
+    for name in names {
+      let path = folder.appending(path: name).path
+      guard unlink(path) == 0 || errno == ENOENT else {
+        throw InputError(
+          .system,
+          at: path,
+          expected: "to remove it",
+          found: String(cString: strerror(errno)).lowercased(),
+          remedy: "It is of no use any more; remove it by hand"
+        )
       }
     }
   }
 
-  /// Gives the folder its final name.
+  /// Gives the folder its final name, and removes what only served to go on after an interruption. That comes
+  /// last: whatever fails before can be gone on with.
   ///
   /// - Throws: `InputError` if it was discarded, or the system refuses.
   public func complete() throws(InputError) {
     try state.withLock { (state) throws(InputError) in
       guard case .growing(let lock) = state else { throw discarded }
-      unlink(partial.appending(path: Self.lockName).path)
       try synchronizeFolder(of: partial.appending(path: Self.lockName).path)
       // An empty folder would be replaced.
-      guard !Self.exists(url.path), rename(partial.path, url.path) == 0 else {
-        throw .system(errno == 0 ? EEXIST : errno, writing: url.path)
-      }
-      close(lock)
+      guard !Self.exists(url.path) else { throw .system(EEXIST, writing: url.path) }
+      guard rename(partial.path, url.path) == 0 else { throw .system(errno, writing: url.path) }
       state = .complete
+      close(lock)
+      try Self.removeWork(in: url)
+      try synchronizeFolder(of: url.appending(path: Self.lockName).path)
       try synchronizeFolder(of: url.path)
     }
   }
@@ -208,7 +253,7 @@ public final class OutputFolder: Sendable {
     state.withLock { state in
       switch state {
       case .complete: return .everything
-      case .growing(let lock) where Self.hasWork(partial):
+      case .growing(let lock) where keepsWork && (try? Self.hasWork(partial)) ?? true:
         close(lock)
         state = .discarded(.work)
       case .growing, .discarded: remove(&state)
@@ -240,37 +285,10 @@ public final class OutputFolder: Sendable {
   public func move(to url: URL) throws(InputError) {
     try state.withLock { (state) throws(InputError) in
       guard case .complete = state else { throw discarded }
-      guard !Self.exists(url.path), rename(self.url.path, url.path) == 0 else {
-        throw .system(errno == 0 ? EEXIST : errno, writing: url.path)
-      }
+      guard !Self.exists(url.path) else { throw .system(EEXIST, writing: url.path) }
+      guard rename(self.url.path, url.path) == 0 else { throw .system(errno, writing: url.path) }
       state = .discarded(.nothing)
       try synchronizeFolder(of: url.path)
     }
   }
-}
-
-/// Writes `content` to `file` such that it survives a loss of power, and is there as a whole or not at all.
-///
-/// - Throws: `InputError` if the system refuses.
-public func writeDurably(_ content: Data, to file: URL) throws(InputError) {
-  do {
-    let temporary = file.appendingPathExtension("tmp")
-    try content.write(to: temporary)
-    let handle = try FileHandle(forWritingTo: temporary)
-    try handle.synchronize()
-    try handle.close()
-    guard rename(temporary.path, file.path) == 0 else {
-      throw InputError.system(errno, writing: file.path)
-    }
-  } catch let error as InputError {
-    throw error
-  } catch {
-    throw InputError(
-      .system,
-      at: file.path,
-      expected: "to write it",
-      found: error.localizedDescription
-    )
-  }
-  try synchronizeFolder(of: file.path)
 }

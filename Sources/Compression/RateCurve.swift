@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// Bytes of each sparse layer as they depend on λ, from a few trials.
 struct RateCurve: Codable, Sendable {
@@ -77,6 +78,30 @@ struct RateCurve: Codable, Sendable {
       if size(middle) > bytes { low = middle } else { high = middle }
     }
     return exp(high)
+  }
+}
+
+extension RateCurve {
+  /// Layers whose sizes it tells, all trials alike; 0 of no trials.
+  var layers: Int { trials.first?.sizes.count ?? 0 }
+
+  /// A curve in a file, with a checksum: a damaged one would lead to other bytes.
+  struct Stored: Codable {
+    private let values: RateCurve
+    private let checksum: UInt32
+
+    init(_ curve: RateCurve) {
+      values = curve
+      checksum = curve.checksum
+    }
+
+    /// The curve; `nil` if it is damaged.
+    var curve: RateCurve? { values.checksum == checksum ? values : nil }
+  }
+
+  private var checksum: UInt32 {
+    let numbers = trials.flatMap { [$0.price] + $0.sizes } + offsets
+    return numbers.map(\.bitPattern.littleEndian).withUnsafeBytes { Tensors.checksum(of: $0) }
   }
 }
 

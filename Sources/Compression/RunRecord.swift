@@ -52,9 +52,10 @@ struct RunRecord: Codable, Equatable {
   /// All regular files in `folder`.
   static func files(of folder: URL) throws(InputError) -> [String: FileState] {
     var files: [String: FileState] = [:]
-    for name in try MappedFile.regularFiles(in: folder) {
+    for name in try Files.regular(in: folder) {
       var status = stat()
-      guard stat(folder.appending(path: name).path, &status) == 0 else { continue }
+      let path = folder.appending(path: name).path
+      guard stat(path, &status) == 0 else { throw .system(errno, reading: path) }
       #if canImport(Glibc)
         let time = status.st_mtim
       #else

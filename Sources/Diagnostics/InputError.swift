@@ -18,7 +18,7 @@ public struct InputError: Error, Equatable, Codable, Sendable, CustomStringConve
     case unsupported
     /// Stored and computed checksums differ.
     case corrupted
-    /// The operating system refused to read or write.
+    /// The operating system refused to read or write, or there is too little memory.
     case system
   }
 

@@ -15,6 +15,10 @@ public protocol LanguageModel: Sendable {
   var continuesInput: Bool { get }
   /// Its sparse layers, in the order in which data flow through them.
   var mixtures: [MixtureOfExperts] { get }
+  /// Calls `body` with each of them, to change it.
+  mutating func updateMixtures(
+    _ body: (inout MixtureOfExperts) throws(InputError) -> Void
+  ) throws(InputError)
   /// The tables of embeddings, one more than once where it serves more than one purpose.
   var embeddings: [Linear] { get }
   /// The matrix that gives logits; it may be a table of embeddings, too.

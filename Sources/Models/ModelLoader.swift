@@ -103,7 +103,7 @@ public enum ModelLoader {
     _ configuration: DecoderConfiguration
   ) throws(InputError) -> [Int] {
     let path = folder.appending(path: "generation_config.json").path
-    guard FileManager.default.fileExists(atPath: path) else { return [] }
+    guard try Files.isThere(path) else { return [] }
     return try ConfigurationFields(MappedFile(path: path).data, path: path)
       .integers("eos_token_id", in: 0...configuration.vocabularySize - 1)
   }

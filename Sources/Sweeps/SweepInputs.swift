@@ -41,7 +41,7 @@ struct SweepInputs {
     _ workers: Workers,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> String {
-    let names = try MappedFile.regularFiles(in: folder)
+    let names = try Files.regular(in: folder)
     let paths = names.map { folder.appending(path: $0).path }
     let done = Counter()
     let files = try workers.map(paths.count) { (index) throws(InputError) -> String in

@@ -1,8 +1,8 @@
 /// Read-only bytes together with what keeps them alive: a mapped file or an owned buffer.
 ///
 /// Copying a view copies no bytes. The bytes never change while a view exists, which is why it can
-/// be shared between threads; a file that another program truncates while it is mapped is outside
-/// of what can be guarded here (the system ends the process then).
+/// be shared between threads; a file that another program truncates while it is mapped ends the
+/// process (`MappedFile.reportLostPages`).
 public struct ByteView: @unchecked Sendable {
   /// First byte; valid for `count` bytes as long as this view, or a copy of it, exists.
   public let base: UnsafeRawPointer

@@ -37,10 +37,7 @@ public final class Checkpoint: Sendable {
   public init(folder: URL) throws(InputError) {
     self.folder = folder
     let names = [Self.indexFile, Self.singleFile, Self.pyTorchIndexFile, Self.pyTorchFile]
-    let found = names.first {
-      FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
-    }
-    guard let found else {
+    guard let found = try Files.first(of: names, in: folder) else {
       throw InputError(
         .missing,
         at: folder.path,
@@ -221,8 +218,9 @@ extension Checkpoint {
     in folder: URL,
     listedIn index: URL
   ) throws(InputError) -> [String: Shard] {
-    let missing = files.filter {
-      !FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+    var missing: [String] = []
+    for name in files where try !Files.isThere(folder.appending(path: name).path) {
+      missing.append(name)
     }
     guard missing.isEmpty else {
       let more = missing.count > 3 ? " and \(missing.count - 3) more" : ""

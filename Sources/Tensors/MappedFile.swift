@@ -1,3 +1,4 @@
+import CFiles
 import Diagnostics
 import Foundation
 import Synchronization
@@ -32,6 +33,7 @@ public final class MappedFile: Sendable {
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
     else { throw .system(errno, reading: path) }
     address = UInt(bitPattern: base)
+    qmoe_mapping_add(base, byteCount, path)
     Self.mappings.withLock { [address, byteCount] in $0[address] = byteCount }
     if byteCount >= HugePages.size { HugePages.request(for: base, count: byteCount) }
   }
@@ -39,6 +41,7 @@ public final class MappedFile: Sendable {
   deinit {
     guard let base = UnsafeMutableRawPointer(bitPattern: address) else { return }
     _ = Self.mappings.withLock { $0.removeValue(forKey: address) }
+    qmoe_mapping_remove(base)
     munmap(base, byteCount)
   }
 
@@ -56,28 +59,9 @@ public final class MappedFile: Sendable {
     }
   }
 
-  /// Whether there is a regular file at `path`, or a link to one.
-  public static func isRegular(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-  }
-
-  /// Names of all regular files in `folder`, links to such included, in order.
-  ///
-  /// - Throws: `InputError` if it cannot be listed.
-  public static func regularFiles(in folder: URL) throws(InputError) -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-        .filter { isRegular(folder.appending(path: $0).path) }
-    } catch {
-      throw InputError(
-        .system,
-        at: folder.path,
-        expected: "to list it",
-        found: error.localizedDescription
-      )
-    }
-  }
+  /// From now on, a file that is cut while it is mapped, or whose pages cannot be read, ends the program with exit
+  /// code 1 and a line that names it, not by a signal (`SIGBUS`).
+  public static func reportLostPages() { qmoe_mapping_report_lost_pages() }
 
   /// Gives back the memory of the pages that were touched; what is touched again is read again.
   func dropPages() {

@@ -93,7 +93,7 @@ public final class SafetensorsWriter {
     _ bytes: UnsafeRawBufferPointer
   ) throws(InputError) {
     precondition(bytes.count == shape.reduce(type.byteCount, *) && names.insert(name).inserted)
-    try write(bytes, at: dataOffset + dataCount)
+    try writeFully(bytes, to: descriptor, at: dataOffset + dataCount, path: path)
     let range = dataCount..<dataCount + bytes.count
     entries.append(Entry(name: name, type: type, shape: shape, range: range))
     checksums.append(checksum(of: bytes))
@@ -107,7 +107,7 @@ public final class SafetensorsWriter {
     let header = headerBytes(metadata: metadata)
     precondition(header.count <= dataOffset, "the header's capacity was given too small")
     try header.withUnsafeBufferPointer { (bytes) throws(InputError) in
-      try write(UnsafeRawBufferPointer(bytes), at: 0)
+      try writeFully(UnsafeRawBufferPointer(bytes), to: descriptor, at: 0, path: path)
     }
     guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
       throw InputError.system(errno, writing: path)
@@ -145,34 +145,11 @@ public final class SafetensorsWriter {
     json += Array(repeating: UInt8(ascii: " "), count: max(0, dataOffset - 8 - json.count))
     return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
   }
-
-  private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(InputError) {
-    var done = 0
-    while done < bytes.count {
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-      let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw .system(errno, writing: path) }
-      done += written
-    }
-  }
 }
 
 /// The CRC-32 of `bytes`, as zlib computes it.
 public func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
   UInt32(crc32_z(0, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count))
-}
-
-/// Makes the names in the folder of the file at `path` durable (a renamed file survives a power cut
-/// only then).
-///
-/// - Throws: `InputError` if the system refuses.
-public func synchronizeFolder(of path: String) throws(InputError) {
-  let folder = URL(filePath: path).deletingLastPathComponent().path
-  let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw .system(errno, writing: folder) }
-  defer { close(descriptor) }
-  guard fsync(descriptor) == 0 else { throw .system(errno, writing: folder) }
 }
 
 /// `text` as a JSON string.

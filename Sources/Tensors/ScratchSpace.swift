@@ -1,3 +1,4 @@
+import CFiles
 import Diagnostics
 import Foundation
 import Synchronization
@@ -62,13 +63,17 @@ public final class ScratchBuffer: @unchecked Sendable {
     guard let address, address != MAP_FAILED else {
       throw .system(code, writing: space.folder.path)
     }
+    if !isInMemory { qmoe_mapping_add(address, byteCount, space.folder.path) }
     numbers = UnsafeMutableBufferPointer(
       start: address.bindMemory(to: Float.self, capacity: max(1, count)),
       count: count
     )
   }
 
-  deinit { munmap(numbers.baseAddress, byteCount) }
+  deinit {
+    if resident != nil { qmoe_mapping_remove(numbers.baseAddress) }
+    munmap(numbers.baseAddress, byteCount)
+  }
 
   /// Must be told of each use, before or after it: of `count` numbers.
   @inline(__always)

@@ -10,10 +10,10 @@ public struct Tokenizer: Sendable {
   private let vocabulary: Vocabulary
 
   /// Whether `folder` holds a tokenizer.
-  public static func exists(in folder: URL) -> Bool {
-    ["tokenizer.json", "spiece.model"].contains {
-      FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
-    }
+  ///
+  /// - Throws: `InputError` if the system does not tell.
+  public static func exists(in folder: URL) throws(InputError) -> Bool {
+    try Files.first(of: ["tokenizer.json", "spiece.model"], in: folder) != nil
   }
 
   /// The tokenizer in a checkpoint's `folder`: that of `tokenizer.json`, or of `spiece.model` if
@@ -25,9 +25,9 @@ public struct Tokenizer: Sendable {
   public init(folder: URL) throws(InputError) {
     let json = folder.appending(path: "tokenizer.json")
     let model = folder.appending(path: "spiece.model")
-    if FileManager.default.fileExists(atPath: json.path) {
+    if try Files.isThere(json.path) {
       try self.init(tokenizerJSON: json)
-    } else if FileManager.default.fileExists(atPath: model.path) {
+    } else if try Files.isThere(model.path) {
       let configuration = folder.appending(path: "tokenizer_config.json")
       try self.init(
         sentencePiece: model,

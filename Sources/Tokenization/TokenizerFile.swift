@@ -69,7 +69,7 @@ struct TokenizerConfiguration: Decodable {
 
   /// The number of sentinels that `file` states; T5's 100 if it states none or is not there.
   static func sentinels(in file: URL) throws(InputError) -> Int {
-    guard FileManager.default.fileExists(atPath: file.path) else { return defaultSentinels }
+    guard try Files.isThere(file.path) else { return defaultSentinels }
     return try TokenizerFile.decode(Self.self, file).extraIDs ?? defaultSentinels
   }
 }

@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Kernels
 import Ranks
+import Tensors
 
 @main
 struct QMoE: ParsableCommand {
@@ -28,6 +29,7 @@ struct QMoE: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     // So does a file that outgrows the user's limit.
     signal(SIGXFSZ, SIG_IGN)
+    MappedFile.reportLostPages()
     do {
       try KernelSet.checkEnvironment()
       var command = try parseAsRoot()

@@ -117,6 +117,14 @@ import Testing
     #expect(refused > 150)
   }
 
+  @Test func fuzzBlocks() throws {
+    let outcome = try Fuzz("compressed blocks", inputs: 500, seed: 5) { random in
+      try use(Fuzz.mutated(original, &random))
+    }
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect(outcome.refused > 100)
+  }
+
   @Test func randomBytesAreRefused() {
     var random = SeededGenerator(seed: 4)
     for round in 0..<300 {

@@ -125,6 +125,17 @@ import Testing
     }
   }
 
+  /// As `kill -9` leaves it: it holds nothing that could be gone on with.
+  @Test func whatAKilledImportLeftIsReplaced() throws {
+    let partial = URL(filePath: output.path + ".partial")
+    try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
+    for name in [".qmoe-lock", "experts.log", "model-00009-of-00009.safetensors"] {
+      try Data("old".utf8).write(to: partial.appending(path: name))
+    }
+    try convert(fixture.appending(path: "compressed"))
+    #expect(FolderVerifier(output, workers: Workers(), progress: { _ in }).problems().isEmpty)
+  }
+
   // MARK: - Bad input
 
   /// A copy of the checkpoint.
@@ -192,22 +203,21 @@ import Testing
     #expect(error(source)?.kind == .missing)
   }
 
-  /// Whatever the bytes: an error, or a folder.
-  @Test func damageNeverGoesUnchecked() throws {
+  /// Whatever the bytes of one of its files: an error, or a folder.
+  @Test func fuzzImport() throws {
     let source = try copy()
-    let url = source.appending(path: "exp02.pt")
-    let original = Array(try Data(contentsOf: url))
-    var random = SeededGenerator(seed: 3)
-    var refused = 0
-    for _ in 0..<300 {
-      var bytes = original
-      for _ in 0..<1 + random.next() % 4 {
-        let index = Int(random.next() % UInt64(bytes.count))
-        bytes[index] = random.next() % 2 == 0 ? UInt8(truncatingIfNeeded: random.next()) : 0xff
-      }
-      try Data(bytes).write(to: url)
-      refused += error(source) == nil ? 0 : 1
+    let names = try FileManager.default.contentsOfDirectory(atPath: source.path).sorted()
+    let originals = try names.map { name in
+      let url = source.appending(path: name)
+      return (url: url, bytes: Array(try Data(contentsOf: url)))
     }
-    #expect(refused > 100)
+    let outcome = try Fuzz("import", inputs: 300, seed: 3) { random in
+      let (url, bytes) = originals[Int.random(in: originals.indices, using: &random)]
+      try Data(Fuzz.mutated(bytes, &random)).write(to: url)
+      defer { try? Data(bytes).write(to: url) }
+      if let error = error(source) { throw error }
+    }
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect((100..<300).contains(outcome.refused))
   }
 }

@@ -38,6 +38,7 @@ import Testing
     _ options: CompressionOptions? = nil,
     samples: [Sample]? = nil,
     earlier: OutputFolder.EarlierWork = .resumed,
+    memory: Int? = nil,
     progress: @escaping ProgressReport.Handler = { _ in }
   ) throws {
     _ = try CompressionJob(
@@ -45,7 +46,8 @@ import Testing
       source: ModelLoader.load(model),
       output: OutputFolder(output, earlier: earlier),
       options: options ?? self.options,
-      workers: Workers(count: 2)
+      workers: Workers(count: 2),
+      memory: memory
     ).run(samples: samples ?? self.samples(), isSentinel: { _ in false }, progress: progress)
   }
 
@@ -136,6 +138,28 @@ import Testing
     let error = try #require(throws: InputError.self) { try compress(earlier: .refused) }
     #expect(error.remedy.contains("--resume"), "\(error)")
     #expect(FileManager.default.fileExists(atPath: partial.path))
+  }
+
+  /// The memory that a run may take decides over no byte.
+  @Test func tooLittleMemoryCostsNoWork() throws {
+    try restoreSomeWork()
+    let log = try Data(contentsOf: partial.appending(path: "experts.log"))
+    let error = try #require(throws: InputError.self) { try compress(memory: 1) }
+    #expect(error.remedy.contains("--memory") && error.remedy.contains("--resume"), "\(error)")
+    #expect(try Data(contentsOf: partial.appending(path: "experts.log")) == log)
+    try compress()
+  }
+
+  /// A run may end between the moment when the folder gets its name and that when the work is removed.
+  @Test func whatACompleteFolderHasNoUseForIsRemoved() throws {
+    let result = try undisturbed().result
+    try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
+    for (name, content) in result { try content.write(to: output.appending(path: name)) }
+    for name in ["experts.log", "run.json", ".qmoe-lock"] {
+      try Data("old".utf8).write(to: output.appending(path: name))
+    }
+    #expect(throws: InputError.self) { try compress() }
+    #expect(try contents(output) == result)
   }
 
   @Test func whatChangedSinceIsNamed() throws {

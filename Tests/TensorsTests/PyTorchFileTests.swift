@@ -133,45 +133,4 @@ import Testing
     let file = try PyTorchFile(path: folder.url.appending(path: "pytorch_model.bin").path)
     #expect(file.integers == ["steps": 7])
   }
-
-  /// Whatever the bytes: an error, or tensors that lie within the file.
-  @Test func randomChangesNeverGoUnchecked() throws {
-    let original = Array(try Data(contentsOf: fixtures.appending(path: "types.bin")))
-    let pickleEnd = try #require(original.firstIndex(of: UInt8(ascii: "b")))
-    let directory = original.count - 2600
-    var random = SeededGenerator(seed: 7)
-    var refused = 0
-    for round in 0..<4000 {
-      var bytes = original
-      for _ in 0...Int(random.next() % 3) {
-        // Mostly in the pickle and in the tables of contents: the rest is numbers.
-        let index =
-          switch random.next() % 4 {
-          case 0: Int(random.next() % UInt64(bytes.count))
-          case 1: directory + Int(random.next() % UInt64(bytes.count - directory))
-          default: Int(random.next() % UInt64(pickleEnd + 2600))
-          }
-        switch random.next() % 5 {
-        case 0: bytes[index] ^= 1 << UInt8(random.next() % 8)
-        case 1: bytes[index] = UInt8(truncatingIfNeeded: random.next())
-        case 2: bytes[index] = [0, 0xff, 0x7f, 0x80][Int(random.next() % 4)]
-        case 3: bytes.swapAt(index, Int(random.next() % UInt64(bytes.count)))
-        default: bytes[index] = Array("}()tRQbsuqhjrXcKMJN.".utf8)[Int(random.next() % 20)]
-        }
-      }
-      if round % 8 == 0 { bytes = Array(bytes.prefix(Int(random.next() % UInt64(bytes.count)))) }
-      let path = try folder.file("fuzz.bin", bytes).path
-      do throws(InputError) {
-        let file = try PyTorchFile(path: path)
-        for (name, tensor) in file.tensors {
-          let view = tensor.view(name, in: file.file)
-          _ = view.bytes.buffer.reduce(0) { $0 &+ $1 }
-        }
-      } catch {
-        refused += 1
-        #expect(error.description.hasPrefix(path))
-      }
-    }
-    #expect(refused > 1500 && refused < 4000)
-  }
 }

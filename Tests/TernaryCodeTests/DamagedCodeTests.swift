@@ -2,6 +2,7 @@ import Diagnostics
 import Kernels
 import Tensors
 import TernaryCode
+import TestSupport
 import Testing
 
 /// Whatever the bytes, decoding ends, stays within them, and mostly says that they are damaged.
@@ -54,19 +55,22 @@ import Testing
     #expect(failures == 140)
   }
 
-  @Test func changedBitsAreSafe() throws {
-    var random = SeededGenerator(seed: 22)
+  @Test func fuzzCodes() throws {
     let original = RandomTernary(rows: 100, columns: 520, zeros: 0.85, seed: 5)
     let encoded = try original.encoded()
-    var failures = 0
-    for _ in 0..<300 {
+    let outcome = try Fuzz("ternary codes", inputs: 300, seed: 22) { random in
       var changed = encoded
-      let index = Int(random.next() % UInt64(changed.codes.count))
-      changed.codes[index] ^= 1 << UInt8(random.next() % 8)
-      failures += decodeEverything(try original.matrix(changed)) > 0 ? 1 : 0
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let index = Int.random(in: changed.codes.indices, using: &random)
+        changed.codes[index] ^= 1 << UInt8(random.next() % 8)
+      }
+      if decodeEverything(try original.matrix(changed)) > 0 {
+        throw InputError(.malformed, at: "code", expected: "", found: "")
+      }
     }
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
     // A changed sign or gap can go unnoticed here; checksums are for that.
-    #expect(failures > 100)
+    #expect(outcome.refused > 100)
   }
 
   @Test func offsetsOutOfOrderAreRefused() throws {

@@ -17,6 +17,8 @@ public final class TemporaryFolder {
   /// The file `name` in the folder, with this content.
   public func file(_ name: String, _ content: some Collection<UInt8>) throws -> URL {
     let file = url.appending(path: name)
+    // Some file systems make a file durable that is written over.
+    try? FileManager.default.removeItem(at: file)
     try Data(content).write(to: file)
     return file
   }

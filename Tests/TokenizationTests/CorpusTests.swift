@@ -169,4 +169,26 @@ import Tokenization
     #expect(try loadText(file, seed: 6) != samples)
     #expect(try loadText(file, seed: 5, limit: 7) == Array(samples.prefix(7)))
   }
+
+  /// Whatever the lines: an error that names one, or samples.
+  @Test func fuzzData() throws {
+    let lines = """
+      {"input_ids":[1,2,4095],"labels":[-100,0],"kind":"prefix","more":{"a":[null]}}
+      {"labels": [7], "input_ids": [5], "text": "unused"}
+      {"text": "In the beginning was the word \\u00e9 \\ud83d\\ude00."}
+
+      """
+    let tokenizer = try tokenizer()
+    let outcome = try Fuzz("data files", inputs: 2000, seed: 1) { random in
+      let file = try folder.file("data.jsonl", Fuzz.mutated(Array(lines.utf8), &random))
+      let samples = try Corpus.load(file, as: .corruptedSpans(seed: 1), vocabularySize: 4096) {
+        () throws(InputError) in tokenizer
+      }
+      guard samples.flatMap(\.inputIDs).allSatisfy((0..<4096).contains) else {
+        throw Fuzz.Unexpected("ids beyond the vocabulary")
+      }
+    }
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect((500..<2000).contains(outcome.refused))
+  }
 }

@@ -9,55 +9,35 @@ import Tokenization
 @Suite struct TokenizerFuzzTests {
   private static let text = "Ｆｕｌｌ ｗidth ﷺ e\u{301} \u{0} <extra_id_0> the 你好 🙂 end"
 
-  /// `original` with a few bytes changed, half of the time to others of its own, and sometimes cut
-  /// short.
-  private func mutated(_ original: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
-    var bytes = original
-    let isTame = Bool.random(using: &generator)
-    for _ in 0..<Int.random(in: 1...8, using: &generator) {
-      let index = Int.random(in: bytes.indices, using: &generator)
-      let source = Int.random(in: original.indices, using: &generator)
-      let random = UInt8.random(in: 0...255, using: &generator)
-      bytes[index] = isTame ? original[source] : random
-    }
-    if Int.random(in: 0..<4, using: &generator) == 0 {
-      bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
-    }
-    return bytes
-  }
-
-  /// Loads and uses `count` mutations of `original`; the number that were refused.
-  private func refusals(
-    of original: [UInt8],
-    count: Int,
+  /// Loads and uses mutations of `originals`.
+  private func fuzz(
+    _ reader: String,
+    _ originals: [[UInt8]],
+    inputs: Int,
     seed: UInt64,
     load: (URL) throws -> Tokenizer
-  ) throws -> Int {
+  ) throws -> Fuzz {
     let folder = try TemporaryFolder()
-    var generator = SeededGenerator(seed: seed)
-    var refused = 0
-    for _ in 0..<count {
-      let file = try folder.file("file", mutated(original, &generator))
-      do {
-        let tokenizer = try load(file)
-        let ids = tokenizer.encode(Self.text)
-        #expect(ids.allSatisfy { (0..<tokenizer.vocabularyCount).contains($0) })
-        _ = try tokenizer.decode(ids)
-      } catch is InputError {
-        refused += 1
+    return try Fuzz(reader, inputs: inputs, seed: seed) { random in
+      let original = originals[Int.random(in: originals.indices, using: &random)]
+      let tokenizer = try load(folder.file("file", Fuzz.mutated(original, &random)))
+      let ids = tokenizer.encode(Self.text)
+      guard ids.allSatisfy((0..<tokenizer.vocabularyCount).contains) else {
+        throw Fuzz.Unexpected("ids beyond the vocabulary: \(ids)")
       }
+      _ = try tokenizer.decode(ids)
     }
-    return refused
   }
 
-  @Test func modelFiles() throws {
+  @Test func fuzzSentencePiece() throws {
     let data = try Data(contentsOf: Fixtures.switchMini.appending(path: "spiece.model"))
-    let original = [UInt8](data)
-    let whole = try refusals(of: original, count: 150, seed: 1) { try Tokenizer(sentencePiece: $0) }
-    #expect((1..<150).contains(whole))
-    let start = Array(original.prefix(400))
-    let small = try refusals(of: start, count: 1000, seed: 2) { try Tokenizer(sentencePiece: $0) }
-    #expect(small > 0)
+    // Of the whole file little is looked at.
+    let originals = [Array(data)] + (0..<6).map { _ in Array(data.prefix(400)) }
+    let outcome = try fuzz("spiece.model", originals, inputs: 1000, seed: 1) {
+      try Tokenizer(sentencePiece: $0)
+    }
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect((100..<1000).contains(outcome.refused))
   }
 
   @Test func characterMaps() throws {
@@ -80,15 +60,7 @@ import Tokenization
     }
   }
 
-  @Test func tokenizerJSON() throws {
-    let data = try Data(contentsOf: Fixtures.switchMini.appending(path: "tokenizer.json"))
-    let refused = try refusals(of: [UInt8](data), count: 60, seed: 4) {
-      try Tokenizer(tokenizerJSON: $0)
-    }
-    #expect((1..<60).contains(refused))
-  }
-
-  @Test func smallTokenizerJSON() throws {
+  @Test func fuzzUnigramJSON() throws {
     let data = try Data(contentsOf: Fixtures.switchMini.appending(path: "tokenizer.json"))
     var root = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
     var model = try #require(root["model"] as? [String: Any])
@@ -97,19 +69,24 @@ import Tokenization
     root["added_tokens"] = try #require(root["added_tokens"] as? [Any]).prefix(3).map(\.self)
     root["normalizer"] = ["type": "Precompiled", "precompiled_charsmap": ""]
     let small = try JSONSerialization.data(withJSONObject: root, options: .sortedKeys)
-    let refused = try refusals(of: [UInt8](small), count: 1500, seed: 6) {
+    let originals = [Array(data)] + (0..<24).map { _ in Array(small) }
+    let outcome = try fuzz("tokenizer.json (unigram)", originals, inputs: 1500, seed: 6) {
       try Tokenizer(tokenizerJSON: $0)
     }
-    #expect((1..<1500).contains(refused))
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect((100..<1500).contains(outcome.refused))
   }
 
-  @Test(arguments: ["qwen3", "olmoe", "mixtral", "deepseek-v3"])
-  func bpeTokenizers(family: String) throws {
-    let file = Fixtures.folder.appending(path: "tokenizer-bpe/\(family)/tokenizer.json")
-    let refused = try refusals(of: [UInt8](try Data(contentsOf: file)), count: 150, seed: 7) {
+  @Test func fuzzBPEJSON() throws {
+    let originals = try ["qwen3", "olmoe", "mixtral", "deepseek-v3"].map { family in
+      let file = Fixtures.folder.appending(path: "tokenizer-bpe/\(family)/tokenizer.json")
+      return Array(try Data(contentsOf: file))
+    }
+    let outcome = try fuzz("tokenizer.json (BPE)", originals, inputs: 600, seed: 7) {
       try Tokenizer(tokenizerJSON: $0)
     }
-    #expect(refused > 0)
+    #expect(outcome.failures.isEmpty, "\(outcome.failures)")
+    #expect(outcome.refused > 0)
   }
 
   /// Words of 200 000 bytes would take minutes in quadratic time.

@@ -82,17 +82,18 @@ public struct ImportJob: Sendable {
   private static var memory: Int { availableMemory() / 2 }
 
   private static func configuration(in folders: [URL]) throws(InputError) -> SwitchConfiguration {
-    let paths = folders.map { $0.appending(path: ModelLoader.configurationFile).path }
-    guard let path = paths.first(where: FileManager.default.fileExists) else {
-      throw InputError(
-        .missing,
-        at: folders[0].path,
-        expected: ModelLoader.configurationFile,
-        found: "none",
-        remedy: "Give a folder that has it by --model-files: that of the original model"
-      )
+    for folder in folders {
+      let path = folder.appending(path: ModelLoader.configurationFile).path
+      guard try Files.isThere(path) else { continue }
+      return try SwitchConfiguration(json: MappedFile(path: path).data, path: path)
     }
-    return try SwitchConfiguration(json: MappedFile(path: path).data, path: path)
+    throw InputError(
+      .missing,
+      at: folders[0].path,
+      expected: ModelLoader.configurationFile,
+      found: "none",
+      remedy: "Give a folder that has it by --model-files: that of the original model"
+    )
   }
 
   /// Converts the experts of one layer, a few at a time, and writes them as a shard.
@@ -126,7 +127,7 @@ public struct ImportJob: Sendable {
       progress(ProgressReport(task, range.upperBound, of: checkpoint.experts, "experts"))
     }
     _ = try writer.writeExperts(layer, from: log)
-    try output.removeWork()
+    try output.removeLog()
     return layer
   }
 

@@ -106,6 +106,13 @@ extension DecoderModel: LanguageModel {
     layers.compactMap { if case .sparse(let experts) = $0.network { experts } else { nil } }
   }
 
+  /// Calls `body` with the experts of each sparse layer, to change them.
+  public mutating func updateMixtures(
+    _ body: (inout MixtureOfExperts) throws(InputError) -> Void
+  ) throws(InputError) {
+    for index in layers.indices { try layers[index].updateMixture(body) }
+  }
+
   /// The tables of embeddings.
   public var embeddings: [Linear] { [embedding.table] }
 

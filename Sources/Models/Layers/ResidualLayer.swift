@@ -19,6 +19,15 @@ public protocol ResidualLayer: Sendable {
 }
 
 extension ResidualLayer {
+  /// Calls `body` with the layer's experts if it has some, to change them.
+  mutating func updateMixture(
+    _ body: (inout MixtureOfExperts) throws(InputError) -> Void
+  ) throws(InputError) {
+    guard case .sparse(var experts) = network else { return }
+    try body(&experts)
+    network = .sparse(experts)
+  }
+
   /// The second half: adds to `x` what the feed-forward network makes of it. `x` holds the tokens of
   /// one sequence, since an expert's capacity may count per sequence.
   public func feedForward(_ x: inout Matrix, scratch: inout LayerScratch) throws(InputError) {

@@ -97,6 +97,14 @@ extension SwitchTransformers: LanguageModel {
     }
   }
 
+  /// Calls `body` with the experts of each sparse layer, to change them.
+  public mutating func updateMixtures(
+    _ body: (inout MixtureOfExperts) throws(InputError) -> Void
+  ) throws(InputError) {
+    for index in encoder.layers.indices { try encoder.layers[index].updateMixture(body) }
+    for index in decoder.layers.indices { try decoder.layers[index].updateMixture(body) }
+  }
+
   /// The tables of embeddings.
   public var embeddings: [Linear] { [encoder, decoder].map(\.embedding.table) }
 

@@ -114,6 +114,12 @@ struct Compress: ParsableCommand {
   @Flag(help: "Compress experts that all tokens share, too.")
   var compressShared = false
 
+  @Flag(
+    help:
+      "Store experts with weights that are not finite as zeros, and name them, rather than stop."
+  )
+  var skipDamagedExperts = false
+
   @Option(
     help: ArgumentHelp(
       "Bits of attention, dense feed-forward layers and embeddings: 8, 4 or 3 (default: as they are).",
@@ -282,6 +288,7 @@ struct Compress: ParsableCommand {
     options.isTrulySequential = trueSequential
     options.weightsTokens = weightTokens
     options.compressesSharedExperts = compressShared
+    options.skipsDamagedExperts = skipDamagedExperts
     options.masksSpecialTokens = !keepSpecialTokens
     return options
   }
@@ -313,6 +320,11 @@ struct Compress: ParsableCommand {
         "\(dense.weights) dense weights at "
           + "\((8 * Double(dense.bytes) / Double(max(1, dense.weights))).formatted(3)) bits, "
           + "\((100 * Double(dense.outliers) / Double(max(1, dense.weights))).formatted(2)) % outliers"
+      )
+    }
+    for expert in report.damagedExperts {
+      Console.print(
+        "\(expert.name) is damaged and stored as zeros: \(expert.place) is \(expert.found)"
       )
     }
     for layer in report.layers {
@@ -356,7 +368,7 @@ func compress(
 /// The ids that stand for spans of text in the model's input.
 private func sentinels(of job: CompressionJob) throws(InputError) -> Set<Int> {
   let count = job.source.vocabularySize
-  guard Tokenizer.exists(in: job.model) else {
+  guard try Tokenizer.exists(in: job.model) else {
     // Without a tokenizer the last 100 ids are sentinels, as in every T5 vocabulary made so far;
     // a vocabulary that would be nothing but sentinels has none.
     return Set(count > 200 ? count - 100..<count : 0..<0)

@@ -47,7 +47,7 @@ struct Verify: ParsableCommand {
     do throws(InputError) {
       let model = try ModelLoader.load(folder)
       // A model without a tokenizer serves for ready token ids.
-      if Tokenizer.exists(in: folder) { _ = try loadTokenizer(folder, model: model) }
+      if try Tokenizer.exists(in: folder) { _ = try loadTokenizer(folder, model: model) }
       return []
     } catch {
       return [error.description]

@@ -16,6 +16,15 @@ public enum BLAS {
     #endif
   }()
 
+  /// Which BLAS it is, and for which processors its kernels are.
+  public static var name: String {
+    #if canImport(Accelerate)
+      "Accelerate"
+    #else
+      "OpenBLAS, \(String(cString: openblas_get_corename()))"
+    #endif
+  }
+
   /// Computes `y[t, r] = Σ_c x[t, c] · w[r, c]`, added to `y` if `accumulating`.
   ///
   /// - Parameters:
@@ -127,6 +136,29 @@ public enum BLAS {
     to products: inout [Float]
   ) {
     precondition(products.count == rows * columns)
+    addProducts(
+      of: y,
+      rows: rows,
+      stride: rows,
+      and: x,
+      columns: columns,
+      tokens: tokens,
+      to: &products
+    )
+  }
+
+  /// Adds `yᵀ · x` to `products`, `[rows, columns]`; `y` is `[tokens, rows]`, its rows `stride` apart, `x`
+  /// `[tokens, columns]`.
+  public static func addProducts(
+    of y: UnsafePointer<Float>,
+    rows: Int,
+    stride: Int,
+    and x: UnsafePointer<Float>,
+    columns: Int,
+    tokens: Int,
+    to products: UnsafeMutablePointer<Float>
+  ) {
+    guard rows > 0, columns > 0, tokens > 0 else { return }
     _ = singleThreaded
     cblas_sgemm(
       CblasRowMajor,
@@ -137,12 +169,38 @@ public enum BLAS {
       Int32(tokens),
       1,
       y,
-      Int32(rows),
+      Int32(stride),
       x,
       Int32(columns),
       1,
-      &products,
+      products,
       Int32(columns)
+    )
+  }
+
+  /// Multiplies `x`, `[rows, size]`, by the upper triangle of `triangle`, `[size, size]`, with ones on its diagonal
+  /// whatever it has there.
+  public static func multiply(
+    _ x: inout [Float],
+    rows: Int,
+    byUnitTriangle triangle: [Float],
+    size: Int
+  ) {
+    precondition(x.count == rows * size && triangle.count == size * size)
+    _ = singleThreaded
+    cblas_strmm(
+      CblasRowMajor,
+      CblasRight,
+      CblasUpper,
+      CblasNoTrans,
+      CblasUnit,
+      Int32(rows),
+      Int32(size),
+      1,
+      triangle,
+      Int32(size),
+      &x,
+      Int32(size)
     )
   }
 

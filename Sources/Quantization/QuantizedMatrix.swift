@@ -169,19 +169,22 @@ public struct QuantizedMatrix: Sendable, Equatable {
   }
 
   /// The weights that the symbols stand for.
-  public func dequantized() -> Matrix {
+  public func dequantized() -> Matrix { dequantized(rows: Array(0..<rows)) }
+
+  /// The weights that the symbols of the given rows stand for, in their order.
+  public func dequantized(rows selected: [Int]) -> Matrix {
     let size = grid.groupSize(columns: columns)
-    return Matrix(rows: rows, columns: columns) { out in
-      for row in 0..<rows {
+    return Matrix(rows: selected.count, columns: columns) { out in
+      for (position, row) in selected.enumerated() {
+        let out = out + position * columns
         for group in 0..<groups {
           let quantizer = quantizer(row: row, group: group)
           for column in group * size..<min(columns, (group + 1) * size) {
-            let index = row * columns + column
-            out[index] = quantizer.value(symbols[index])
+            out[column] = quantizer.value(symbols[row * columns + column])
           }
         }
         for outlier in outliers.isEmpty ? [] : outliers[row] {
-          out[row * columns + Int(outlier.column)] += outlier.value
+          out[Int(outlier.column)] += outlier.value
         }
       }
     }

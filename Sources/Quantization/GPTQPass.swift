@@ -1,0 +1,233 @@
+import Foundation
+import LinearAlgebra
+import Tensors
+
+/// One pass of GPTQ over the columns of a matrix.
+///
+/// Column `j` is rounded after the errors of all columns before it are worked in, `W'_j = W_j + Σ_i (W_i − Q_i) · R[i, j] /
+/// R[j, j]` (see `HessianFactor`): those of earlier blocks by one matrix product for a block, those of its own block
+/// one after the other. Rows do not know of each other, so that within a block they are visited in bands that
+/// stay in the caches.
+struct GPTQPass {
+  private(set) var result: QuantizedMatrix
+  /// The columns in the order of the pass, `[columns, rows]`: the weights of those that are not rounded yet, the errors
+  /// `W − Q` of those that are.
+  private var columns: [Float]
+  /// The columns of the block in work, errors so far worked in, `[block, rows]`.
+  private var block: [Float] = []
+  /// Positions of the block in work.
+  private var positions = 0..<0
+  /// `nil` where errors are not made up for, and all count alike.
+  private let factor: HessianFactor?
+  private let order: [Int]
+  private let fixesLevels: Bool
+  private var fit: GroupFit?
+  /// Of the rows of the band in work.
+  private var quantizers: [Quantizer] = []
+  /// Which weights of the group in work are outliers, `[rows, groupSize]`; empty for none.
+  private var isOutlier: [Bool] = []
+
+  /// Rows of a band: with the columns of a block, what a first cache holds.
+  private static let band = 64
+
+  init(
+    _ weights: Matrix,
+    factor: HessianFactor?,
+    grid: Grid,
+    fixesLevels: Bool,
+    fit: GroupFit?
+  ) {
+    result = QuantizedMatrix(rows: weights.rows, columns: weights.columns, grid: grid)
+    self.factor = factor
+    self.fit = fit
+    self.fixesLevels = fixesLevels
+    let order = factor?.order ?? Array(0..<weights.columns)
+    self.order = order
+    if fixesLevels { result.setLevels(from: weights) }
+    let rows = weights.rows
+    columns = Matrix(rows: weights.columns, columns: rows) { out in
+      weights.elements.withUnsafeBufferPointer { weights in
+        // A few rows at a time, so that what is written lies together.
+        for first in stride(from: 0, to: rows, by: Self.band) {
+          for (position, column) in order.enumerated() {
+            for row in first..<min(rows, first + Self.band) {
+              out[position * rows + row] = weights[row * order.count + column]
+            }
+          }
+        }
+      }
+    }.elements
+  }
+
+  /// Lets outliers pay where another bit for all weights would: at the margin it takes off three quarters of
+  /// the error, so a bit is worth `ln 4` times the error a weight.
+  mutating func priceOutliers(bits: Double) {
+    result.outliers = Array(repeating: [], count: result.rows)
+    // The more outliers there are, the less error is left, and the less each of them has to take off.
+    for _ in 0..<4 {
+      guard let fit else { return }
+      let price = bits * log(4) * meanError(fit)
+      self.fit = GroupFit(grid: result.grid, price: price > 0 ? Float(price) : .infinity)
+    }
+  }
+
+  /// The squared error of a weight with the levels and outliers that `fit` gives, as far as some rows tell.
+  private func meanError(_ fit: GroupFit) -> Double {
+    var (error, weights) = (0.0, 0)
+    let size = result.grid.groupSize(columns: result.columns)
+    for row in stride(from: 0, to: result.rows, by: max(1, result.rows / 64)) {
+      for first in stride(from: 0, to: result.columns, by: size) {
+        let values = self.values(row: row, from: first)
+        error += Double(fit(values, importance: importance(from: first)).error)
+        weights += values.count
+      }
+    }
+    return error / Double(max(1, weights))
+  }
+
+  /// - Parameter blockSize: columns of a block, if groups do not ask for others.
+  mutating func run(blockSize: Int) {
+    // A group's levels need the errors of all columns before it in all of its own.
+    let size = result.grid.groupSize(columns: result.columns)
+    let isGrouped = result.groups > 1 && !fixesLevels
+    let blockSize = isGrouped ? max(size, blockSize / size * size) : blockSize
+    if !result.outliers.isEmpty {
+      isOutlier = Array(repeating: false, count: result.rows * size)
+    }
+    for first in stride(from: 0, to: result.columns, by: blockSize) {
+      begin(first..<min(result.columns, first + blockSize))
+      for first in stride(from: 0, to: result.rows, by: Self.band) {
+        let band = first..<min(result.rows, first + Self.band)
+        for position in positions {
+          prepareQuantizers(at: position, band)
+          round(position, band)
+          carry(position, band)
+        }
+      }
+    }
+  }
+
+  /// Makes the block of the columns at `positions`, with the errors of all columns before it.
+  private mutating func begin(_ positions: Range<Int>) {
+    let rows = result.rows
+    self.positions = positions
+    block = Array(columns[positions.lowerBound * rows..<positions.upperBound * rows])
+    guard let factor else { return }
+    factor.feedback.withUnsafeBufferPointer { feedback in
+      columns.withUnsafeBufferPointer { columns in
+        block.withUnsafeMutableBufferPointer { block in
+          guard let feedback = feedback.baseAddress, let columns = columns.baseAddress,
+            let block = block.baseAddress
+          else { return }
+          BLAS.addProducts(
+            of: feedback + positions.lowerBound,
+            rows: positions.count,
+            stride: factor.size,
+            and: columns,
+            columns: rows,
+            tokens: positions.lowerBound,
+            to: block
+          )
+        }
+      }
+    }
+  }
+
+  /// Makes the grids of the group that the column at `position` belongs to ready, for the rows `band`.
+  private mutating func prepareQuantizers(at position: Int, _ band: Range<Int>) {
+    let size = result.grid.groupSize(columns: result.columns)
+    let column = order[position]
+    let group = column / size
+    let isFirst = column % size == 0
+    if !fixesLevels && isFirst { setLevels(group: group, at: position, band) }
+    // In the columns' own order a group's grids serve until the next group begins.
+    if isFirst || position == positions.lowerBound || (fixesLevels && result.groups > 1) {
+      quantizers = band.map { result.quantizer(row: $0, group: group) }
+    }
+  }
+
+  private mutating func setLevels(group: Int, at position: Int, _ band: Range<Int>) {
+    let importance = importance(from: position)
+    let size = result.grid.groupSize(columns: result.columns)
+    for row in band {
+      let values = values(row: row, from: position)
+      let index = row * result.groups + group
+      if let fit {
+        let found = fit(values, importance: importance)
+        result.levels[index] = found.levels
+        guard !isOutlier.isEmpty else { continue }
+        for index in row * size..<(row + 1) * size { isOutlier[index] = false }
+        for outlier in found.outliers { isOutlier[row * size + outlier] = true }
+      } else {
+        result.levels[index] = Levels(of: values, isSymmetric: result.grid.isSymmetric)
+      }
+    }
+  }
+
+  /// The weights of the group that begins at `position`, errors so far worked in.
+  private func values(row: Int, from position: Int) -> [Float] {
+    let end = min(result.columns, position + result.grid.groupSize(columns: result.columns))
+    return (position..<end).map {
+      // Behind the block there are none yet where a group may reach there.
+      positions.contains($0)
+        ? block[($0 - positions.lowerBound) * result.rows + row] : columns[$0 * result.rows + row]
+    }
+  }
+
+  /// What squared errors in the columns of the group that begins at `position` count.
+  private func importance(from position: Int) -> [Float] {
+    let end = min(result.columns, position + result.grid.groupSize(columns: result.columns))
+    guard let factor else { return Array(repeating: 1, count: end - position) }
+    return factor.diagonal[position..<end].map { $0 * $0 }
+  }
+
+  /// Rounds the rows `band` of the column at `position`, of which errors are left.
+  private mutating func round(_ position: Int, _ band: Range<Int>) {
+    let (rows, column) = (result.rows, order[position])
+    let stride = result.columns
+    let start = (position - positions.lowerBound) * rows
+    let diagonal = factor.map { $0.diagonal[position] } ?? 1
+    let size = result.grid.groupSize(columns: stride)
+    let price = fit.map(\.price) ?? .infinity
+    for row in band {
+      let weight = block[start + row]
+      let quantizer = quantizers[row - band.lowerBound]
+      let symbol = quantizer.symbol(weight)
+      result.symbols[row * stride + column] = symbol
+      var stored = quantizer.value(symbol)
+      if !isOutlier.isEmpty {
+        let miss = weight - stored
+        // What errors carried here put far out is one, too.
+        let loss = miss * miss * (diagonal * diagonal)
+        if isOutlier[row * size + column % size] || loss > price {
+          let rest = miss.roundedToBFloat16
+          if rest != 0, rest.isFinite {
+            result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: rest))
+            stored += rest
+          }
+        }
+      }
+      columns[position * rows + row] -= stored
+    }
+  }
+
+  /// Carries the errors of the column at `position` to those after it in its block, in the rows `band`.
+  private mutating func carry(_ position: Int, _ band: Range<Int>) {
+    guard let factor else { return }
+    let (rows, start) = (result.rows, positions.lowerBound)
+    let later = position + 1..<max(position + 1, positions.upperBound)
+    factor.feedback.withUnsafeBufferPointer { feedback in
+      columns.withUnsafeBufferPointer { columns in
+        block.withUnsafeMutableBufferPointer { block in
+          guard let columns = columns.baseAddress, let block = block.baseAddress else { return }
+          let errors = columns + position * rows
+          for column in later {
+            let weight = feedback[position * factor.size + column]
+            let target = block + (column - start) * rows
+            for row in band { target[row] += errors[row] * weight }
+          }
+        }
+      }
+    }
+  }
+}

@@ -178,6 +178,34 @@ public enum BLAS {
     )
   }
 
+  /// Adds `Σ_k factors[k · factorStride] · x[k, c]` to `y[c]`; `x` is `[rows, columns]`, its rows `xStride` apart.
+  public static func addCombination(
+    of x: UnsafePointer<Float>,
+    rows: Int,
+    columns: Int,
+    xStride: Int,
+    factors: UnsafePointer<Float>,
+    factorStride: Int,
+    to y: UnsafeMutablePointer<Float>
+  ) {
+    guard rows > 0, columns > 0 else { return }
+    _ = singleThreaded
+    cblas_sgemv(
+      CblasRowMajor,
+      CblasTrans,
+      Int32(rows),
+      Int32(columns),
+      1,
+      x,
+      Int32(xStride),
+      factors,
+      Int32(factorStride),
+      1,
+      y,
+      1
+    )
+  }
+
   /// Multiplies `x`, `[rows, size]`, by the upper triangle of `triangle`, `[size, size]`, with ones on its diagonal
   /// whatever it has there.
   public static func multiply(

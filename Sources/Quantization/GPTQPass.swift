@@ -6,8 +6,8 @@ import Tensors
 ///
 /// Column `j` is rounded after the errors of all columns before it are worked in, `W'_j = W_j + Σ_i (W_i − Q_i) · R[i, j] /
 /// R[j, j]` (see `HessianFactor`): those of earlier blocks by one matrix product for a block, those of its own block
-/// one after the other. Rows do not know of each other, so that within a block they are visited in bands that
-/// stay in the caches.
+/// column by column. Rows do not know of each other, so that within a block they are visited in bands that stay in
+/// the caches.
 struct GPTQPass {
   private(set) var result: QuantizedMatrix
   /// The columns in the order of the pass, `[columns, rows]`: the weights of those that are not rounded yet, the errors
@@ -27,8 +27,8 @@ struct GPTQPass {
   /// Which weights of the group in work are outliers, `[rows, groupSize]`; empty for none.
   private var isOutlier: [Bool] = []
 
-  /// Rows of a band: with the columns of a block, what a first cache holds.
-  private static let band = 64
+  /// Rows of a band, which are as many as caches hold of the columns of a block.
+  private static let band = 128
 
   init(
     _ weights: Matrix,
@@ -87,10 +87,9 @@ struct GPTQPass {
 
   /// - Parameter blockSize: columns of a block, if groups do not ask for others.
   mutating func run(blockSize: Int) {
-    // A group's levels need the errors of all columns before it in all of its own.
     let size = result.grid.groupSize(columns: result.columns)
-    let isGrouped = result.groups > 1 && !fixesLevels
-    let blockSize = isGrouped ? max(size, blockSize / size * size) : blockSize
+    // The levels of a group need the errors of all columns before it in all of its own.
+    let blockSize = result.groups > 1 && !fixesLevels ? size : blockSize
     if !result.outliers.isEmpty {
       isOutlier = Array(repeating: false, count: result.rows * size)
     }
@@ -99,9 +98,10 @@ struct GPTQPass {
       for first in stride(from: 0, to: result.rows, by: Self.band) {
         let band = first..<min(result.rows, first + Self.band)
         for position in positions {
+          carryErrors(to: position, band)
           prepareQuantizers(at: position, band)
           round(position, band)
-          carry(position, band)
+          if !isOutlier.isEmpty { takeOutliers(position, band) }
         }
       }
     }
@@ -167,10 +167,10 @@ struct GPTQPass {
   /// The weights of the group that begins at `position`, errors so far worked in.
   private func values(row: Int, from position: Int) -> [Float] {
     let end = min(result.columns, position + result.grid.groupSize(columns: result.columns))
+    // Where groups reach beyond a block, which are whole rows, there are no errors yet.
+    let isBlock = positions == position..<end
     return (position..<end).map {
-      // Behind the block there are none yet where a group may reach there.
-      positions.contains($0)
-        ? block[($0 - positions.lowerBound) * result.rows + row] : columns[$0 * result.rows + row]
+      isBlock ? block[($0 - position) * result.rows + row] : columns[$0 * result.rows + row]
     }
   }
 
@@ -181,53 +181,67 @@ struct GPTQPass {
     return factor.diagonal[position..<end].map { $0 * $0 }
   }
 
-  /// Rounds the rows `band` of the column at `position`, of which errors are left.
-  private mutating func round(_ position: Int, _ band: Range<Int>) {
-    let (rows, column) = (result.rows, order[position])
-    let stride = result.columns
-    let start = (position - positions.lowerBound) * rows
-    let diagonal = factor.map { $0.diagonal[position] } ?? 1
-    let size = result.grid.groupSize(columns: stride)
-    let price = fit.map(\.price) ?? .infinity
-    for row in band {
-      let weight = block[start + row]
-      let quantizer = quantizers[row - band.lowerBound]
-      let symbol = quantizer.symbol(weight)
-      result.symbols[row * stride + column] = symbol
-      var stored = quantizer.value(symbol)
-      if !isOutlier.isEmpty {
-        let miss = weight - stored
-        // What errors carried here put far out is one, too.
-        let loss = miss * miss * (diagonal * diagonal)
-        if isOutlier[row * size + column % size] || loss > price {
-          let rest = miss.roundedToBFloat16
-          if rest != 0, rest.isFinite {
-            result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: rest))
-            stored += rest
-          }
-        }
-      }
-      columns[position * rows + row] -= stored
-    }
-  }
-
-  /// Carries the errors of the column at `position` to those after it in its block, in the rows `band`.
-  private mutating func carry(_ position: Int, _ band: Range<Int>) {
+  /// Carries the errors of the columns before `position` in its block to it, in the rows `band`.
+  private mutating func carryErrors(to position: Int, _ band: Range<Int>) {
     guard let factor else { return }
-    let (rows, start) = (result.rows, positions.lowerBound)
-    let later = position + 1..<max(position + 1, positions.upperBound)
+    let (rows, first) = (result.rows, positions.lowerBound)
     factor.feedback.withUnsafeBufferPointer { feedback in
       columns.withUnsafeBufferPointer { columns in
         block.withUnsafeMutableBufferPointer { block in
-          guard let columns = columns.baseAddress, let block = block.baseAddress else { return }
-          let errors = columns + position * rows
-          for column in later {
-            let weight = feedback[position * factor.size + column]
-            let target = block + (column - start) * rows
-            for row in band { target[row] += errors[row] * weight }
+          guard let feedback = feedback.baseAddress, let columns = columns.baseAddress,
+            let block = block.baseAddress
+          else { return }
+          BLAS.addCombination(
+            of: columns + first * rows + band.lowerBound,
+            rows: position - first,
+            columns: band.count,
+            xStride: rows,
+            factors: feedback + first * factor.size + position,
+            factorStride: factor.size,
+            to: block + (position - first) * rows + band.lowerBound
+          )
+        }
+      }
+    }
+  }
+
+  /// Rounds the rows `band` of the column at `position`, of which errors are left.
+  private mutating func round(_ position: Int, _ band: Range<Int>) {
+    let (rows, stride, column) = (result.rows, result.columns, order[position])
+    let start = (position - positions.lowerBound) * rows
+    quantizers.withUnsafeBufferPointer { quantizers in
+      block.withUnsafeBufferPointer { block in
+        columns.withUnsafeMutableBufferPointer { columns in
+          result.symbols.withUnsafeMutableBufferPointer { symbols in
+            for row in band {
+              let quantizer = quantizers[row - band.lowerBound]
+              let symbol = quantizer.symbol(block[start + row])
+              symbols[row * stride + column] = symbol
+              columns[position * rows + row] -= quantizer.value(symbol)
+            }
           }
         }
       }
+    }
+  }
+
+  /// Takes what rounding the rows `band` of the column at `position` has missed apart, where that pays.
+  private mutating func takeOutliers(_ position: Int, _ band: Range<Int>) {
+    let column = order[position]
+    let start = (position - positions.lowerBound) * result.rows
+    let diagonal = factor.map { $0.diagonal[position] } ?? 1
+    let size = result.grid.groupSize(columns: result.columns)
+    let price = fit.map(\.price) ?? .infinity
+    for row in band {
+      let symbol = result.symbols[row * result.columns + column]
+      let miss = block[start + row] - quantizers[row - band.lowerBound].value(symbol)
+      // What errors carried here put far out is one, too.
+      let loss = miss * miss * (diagonal * diagonal)
+      guard isOutlier[row * size + column % size] || loss > price else { continue }
+      let rest = miss.roundedToBFloat16
+      guard rest != 0, rest.isFinite else { continue }
+      result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: rest))
+      columns[position * result.rows + row] -= rest
     }
   }
 }

@@ -27,16 +27,18 @@ struct TernaryEncoder {
   private static let tileColumns = Int(QMOE_TILE_COLUMNS)
   static let widths = 0...Int(QMOE_MAX_WIDTH)
 
-  private let symbols: [Int8]
-  private let rows: Int
-  private let columns: Int
+  private let symbols: SparseSymbols
+  private var rows: Int { symbols.rows }
+  private var columns: Int { symbols.columns }
 
   /// An encoder of `symbols`, each −1, 0 or 1, row-major `[rows, columns]`.
   init(symbols: [Int8], rows: Int, columns: Int) {
-    precondition(symbols.count == rows * columns && rows > 0 && columns > 0)
-    self.symbols = symbols
-    self.rows = rows
-    self.columns = columns
+    self.symbols = SparseSymbols(
+      symbols,
+      rows: rows,
+      columns: columns,
+      segmentColumns: Self.tileColumns
+    )
   }
 
   /// The codes of the planes of one matrix, each tile in the width that suits it, and the rows of all of
@@ -63,13 +65,13 @@ struct TernaryEncoder {
   /// - Throws: `InputError` if it does not fit offsets of 32 bits.
   func encode(width: Int) throws(InputError) -> EncodedTernary {
     let order = Array(0..<rows)
-    return try encode(order: order, widths: tileRanges.map { _ in width })
+    return try encode(order: order, widths: tiles.map { _ in width })
   }
 
   private func encode(order: [Int], widths: [Int]) throws(InputError) -> EncodedTernary {
     var result = EncodedTernary(codes: [], offsets: [0])
-    for (tile, width) in zip(tileRanges, widths) {
-      appendTile(order[tile.rows], tile.columns, width: width, to: &result.codes)
+    for (tile, width) in zip(tiles, widths) {
+      appendTile(order[tile.rows], tile.block, width: width, to: &result.codes)
       guard let offset = UInt32(exactly: result.codes.count) else {
         throw InputError(
           .unsupported,
@@ -84,12 +86,10 @@ struct TernaryEncoder {
     return result
   }
 
-  /// Rows and columns of all tiles, in the order in which they are stored.
-  private var tileRanges: [(rows: Range<Int>, columns: Range<Int>)] {
+  /// Rows, and number of the block of columns, of all tiles in the order in which they are stored.
+  private var tiles: [(rows: Range<Int>, block: Int)] {
     stride(from: 0, to: rows, by: Self.tileRows).flatMap { row in
-      stride(from: 0, to: columns, by: Self.tileColumns).map { column in
-        (row..<min(rows, row + Self.tileRows), column..<min(columns, column + Self.tileColumns))
-      }
+      (0..<symbols.segmentsOfRow).map { (row..<min(rows, row + Self.tileRows), $0) }
     }
   }
 }
@@ -121,16 +121,12 @@ extension TernaryEncoder {
     let own = Array(0..<rows)
     let plans = planes.map { $0.plan(own) }
     guard rows > tileRows, rows <= 1 << 16 else { return (own, plans) }
-    let counts = own.map { row in planes.reduce(0) { $0 + $1.nonzeroCount(row) } }
+    let counts = own.map { row in planes.reduce(0) { $0 + $1.symbols.nonzeroCount(row: row) } }
     let order = own.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
     guard order != own else { return (own, plans) }
     let sorted = planes.map { $0.plan(order) }
     func bits(_ plans: [Plan]) -> Int { plans.reduce(0) { $0 + $1.bits } }
     return bits(sorted) + 16 * rows < bits(plans) ? (order, sorted) : (own, plans)
-  }
-
-  private func nonzeroCount(_ row: Int) -> Int {
-    symbols[row * columns..<(row + 1) * columns].count { $0 != 0 }
   }
 
   /// Row groups that share the choice of widths: as many as kernels decode side by side, where the tile
@@ -143,10 +139,8 @@ extension TernaryEncoder {
   private static let budget = 1.022
 
   private func plan(_ order: [Int]) -> Plan {
-    let costs = tileRanges.map { self.costs(of: order[$0.rows], $0.columns) }
-    var counts = [0, 0, 0]
-    for symbol in symbols { counts[Int(symbol) + 1] += 1 }
-    let limit = Self.budget * entropy(ofCounts: counts) * Double(symbols.count)
+    let costs = tiles.map { self.costs(of: order[$0.rows], block: $0.block) }
+    let limit = Self.budget * entropy(ofCounts: symbols.counts) * Double(rows * columns)
     var plan = Plan(tiles: [])
     for tolerance in Self.tolerances {
       plan.tiles = choose(from: costs, tolerance: tolerance)
@@ -158,7 +152,7 @@ extension TernaryEncoder {
   /// Of the costs of all tiles in each width those in the chosen one: the largest in which the tiles of
   /// one column block in a band take hardly more bits than the fewest.
   private func choose(from costs: [[TileCost]], tolerance: Int) -> [TileCost] {
-    let blocks = (columns + Self.tileColumns - 1) / Self.tileColumns
+    let blocks = symbols.segmentsOfRow
     return costs.enumerated().map { tile, ofWidths in
       // Such tiles lie `blocks` apart.
       let (group, block) = tile.quotientAndRemainder(dividingBy: blocks)
@@ -173,99 +167,77 @@ extension TernaryEncoder {
   }
 
   /// What a tile costs in each width.
-  private func costs(of tileRows: ArraySlice<Int>, _ tileColumns: Range<Int>) -> [TileCost] {
+  private func costs(of tileRows: ArraySlice<Int>, block: Int) -> [TileCost] {
     var costs = Self.widths.map { TileCost(width: $0) }
     for row in tileRows {
-      let gaps = self.gaps(of: row * columns, tileColumns)
+      let segment = symbols.segment(row: row, block)
       for width in Self.widths {
         let runs =
-          gaps.inner.reduce(0) { $0 + $1 >> width } + (gaps.last + (1 << width) - 1) >> width
-        costs[width].payload += gaps.inner.count * (width + 1)
-        costs[width].flags += gaps.inner.count + runs
-        costs[width].steps = max(costs[width].steps, gaps.inner.count + runs)
+          segment.gaps.reduce(0) { $0 + $1.zeros >> width }
+          + (segment.last + (1 << width) - 1) >> width
+        costs[width].payload += segment.gaps.count * (width + 1)
+        costs[width].flags += segment.gaps.count + runs
+        costs[width].steps = max(costs[width].steps, segment.gaps.count + runs)
       }
     }
     return costs
-  }
-
-  /// Zeros before each nonzero of a row that begins at symbol `first`, and behind its last.
-  private func gaps(of first: Int, _ tileColumns: Range<Int>) -> (inner: [Int], last: Int) {
-    var inner: [Int] = []
-    var gap = 0
-    for symbol in symbols[first + tileColumns.lowerBound..<first + tileColumns.upperBound] {
-      if symbol == 0 {
-        gap += 1
-      } else {
-        inner.append(gap)
-        gap = 0
-      }
-    }
-    return (inner, gap)
   }
 }
 
 // MARK: - The bits of a tile
 
 extension TernaryEncoder {
-  /// One event of a row: a nonzero after a gap, or a run of zeros.
-  private enum Event {
-    case nonzero(code: UInt64)
-    case run
+  /// Where the events of a row have come to: each is a nonzero after a gap, or a run of zeros.
+  private struct Cursor {
+    var gaps: ArraySlice<SparseSymbols.Gap>
+    /// Zeros before the next nonzero, or before the end.
+    var zeros: Int
+    /// Zeros behind the last nonzero.
+    let last: Int
+
+    init(_ segment: SparseSymbols.Segment) {
+      gaps = segment.gaps
+      last = segment.last
+      zeros = gaps.first?.zeros ?? last
+    }
+
+    var isAtEnd: Bool { gaps.isEmpty && zeros <= 0 }
   }
 
   private func appendTile(
     _ tileRows: ArraySlice<Int>,
-    _ tileColumns: Range<Int>,
+    _ block: Int,
     width: Int,
     to codes: inout [UInt8]
   ) {
-    let events = tileRows.map { row in
-      let first = row * columns
-      return self.events(
-        of: symbols[first + tileColumns.lowerBound..<first + tileColumns.upperBound],
-        width: width
-      )
-    }
+    let run = 1 << width
     var payload = BitWriter()
     var flags = BitWriter()
-    for step in 0..<(events.map(\.count).max() ?? 0) {
-      for row in events where step < row.count {
-        switch row[step] {
-        case .nonzero(let code):
-          flags.append(1, count: 1)
-          payload.append(code, count: width + 1)
-        case .run: flags.append(0, count: 1)
+    var cursors = tileRows.map { Cursor(symbols.segment(row: $0, block)) }
+    var isDone = false
+    while !isDone {
+      isDone = true
+      for index in cursors.indices where !cursors[index].isAtEnd {
+        isDone = false
+        // A run of zeros; the last one may pass the end: a row is finished there.
+        guard let gap = cursors[index].gaps.first, cursors[index].zeros < run else {
+          flags.append(0, count: 1)
+          cursors[index].zeros -= run
+          continue
         }
+        flags.append(1, count: 1)
+        payload.append(
+          UInt64(cursors[index].zeros) | (gap.isNegative ? UInt64(run) : 0),
+          count: width + 1
+        )
+        cursors[index].gaps.removeFirst()
+        cursors[index].zeros = cursors[index].gaps.first?.zeros ?? cursors[index].last
       }
     }
     let flagBytes = flags.finish()
     codes += payload.finish()
     codes += flagBytes
     codes += [UInt8(flagBytes.count & 255), UInt8(flagBytes.count >> 8 | width << 4)]
-  }
-
-  private func events(of row: ArraySlice<Int8>, width: Int) -> [Event] {
-    let run = 1 << width
-    var events: [Event] = []
-    var gap = 0
-    for symbol in row {
-      guard symbol != 0 else {
-        gap += 1
-        continue
-      }
-      while gap >= run {
-        events.append(.run)
-        gap -= run
-      }
-      events.append(.nonzero(code: UInt64(gap) | (symbol < 0 ? UInt64(run) : 0)))
-      gap = 0
-    }
-    // Runs may pass the end: a row is finished there.
-    while gap > 0 {
-      events.append(.run)
-      gap -= run
-    }
-    return events
   }
 }
 

@@ -55,7 +55,10 @@ public struct CompressionSpeed: Codable, Sendable {
   public init(
     _ problems: [CompressionProblem],
     _ workers: Workers,
-    report: (_ problem: CompressionProblem, _ symbols: [UInt8]) throws(InputError) -> Void = { _, _ in }
+    report: (_ problem: CompressionProblem, _ symbols: [UInt8]) throws(InputError) -> Void = {
+      _,
+      _ in
+    }
   ) throws(InputError) {
     let before = Self.operationsPerSecond(workers)
     let start = ContinuousClock.now

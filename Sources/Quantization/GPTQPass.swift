@@ -28,7 +28,7 @@ struct GPTQPass {
   private var isOutlier: [Bool] = []
 
   /// Rows of a band, which are as many as caches hold of the columns of a block.
-  private static let band = 128
+  private static let band = 256
 
   init(
     _ weights: Matrix,
@@ -45,18 +45,22 @@ struct GPTQPass {
     self.order = order
     if fixesLevels { result.setLevels(from: weights) }
     let rows = weights.rows
-    columns = Matrix(rows: weights.columns, columns: rows) { out in
-      weights.elements.withUnsafeBufferPointer { weights in
-        // A few rows at a time, so that what is written lies together.
-        for first in stride(from: 0, to: rows, by: Self.band) {
-          for (position, column) in order.enumerated() {
-            for row in first..<min(rows, first + Self.band) {
-              out[position * rows + row] = weights[row * order.count + column]
+    columns =
+      Matrix(rows: weights.columns, columns: rows) { out in
+        weights.elements.withUnsafeBufferPointer { weights in
+          // In tiles that few pages of memory hold.
+          for firstRow in stride(from: 0, to: rows, by: 64) {
+            for first in stride(from: 0, to: order.count, by: 8) {
+              let positions = first..<min(order.count, first + 8)
+              for row in firstRow..<min(rows, firstRow + 64) {
+                for position in positions {
+                  out[position * rows + row] = weights[row * order.count + order[position]]
+                }
+              }
             }
           }
         }
-      }
-    }.elements
+      }.elements
   }
 
   /// Lets outliers pay where another bit for all weights would: at the margin it takes off three quarters of

@@ -79,7 +79,7 @@ public struct HessianFactor: Sendable {
   }
 
   /// Rows from which the error is measured.
-  private static let errorRows = 256
+  private static let errorRows = 128
 
   /// `tr(D·H·Dᵀ) / tr(W·H·Wᵀ)` for the difference `D` of `weights` and `quantized`: the squared error of the outputs over
   /// their square. Of large matrices some rows serve, evenly spread; 0 where nothing is known of the inputs.

@@ -89,7 +89,8 @@ public struct QuantizedMatrix: Sendable, Equatable {
   /// Which multiple of its row's level each weight is, or −1, 0 or 1 for low, zero and high,
   /// `[rows, columns]`; `nil` on a uniform grid.
   public var multiples: [Int8]? {
-    grid.alphabet.zero.map { zero in symbols.map { Int8($0) - Int8(zero) } }
+    // Symbols are below 32.
+    grid.alphabet.zero.map { zero in symbols.map { Int8(truncatingIfNeeded: $0 &- zero) } }
   }
 
   /// How many ternary digits of a row's multiples are not zero.

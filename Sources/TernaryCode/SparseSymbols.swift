@@ -17,7 +17,8 @@ struct SparseSymbols: Sendable {
 
   /// Neighbouring columns of a row.
   struct Segment {
-    var gaps: ArraySlice<Gap>
+    /// Where its nonzeros are among all.
+    var range: Range<Int>
     /// Zeros behind the last nonzero.
     var last: Int
   }
@@ -28,8 +29,9 @@ struct SparseSymbols: Sendable {
   let segmentsOfRow: Int
   /// How many symbols are −1, 0 and 1.
   let counts: [Int]
-  private let gaps: [Gap]
-  /// Where the gaps of each segment begin, row after row, and where those of the last one end.
+  /// All nonzeros, segment after segment, row after row.
+  let gaps: [Gap]
+  /// Where the nonzeros of each segment begin, and where those of the last one end.
   private let starts: [Int]
   private let lasts: [UInt16]
 
@@ -79,7 +81,7 @@ struct SparseSymbols: Sendable {
   /// Segment `index` of a row.
   func segment(row: Int, _ index: Int) -> Segment {
     let segment = row * segmentsOfRow + index
-    return Segment(gaps: gaps[starts[segment]..<starts[segment + 1]], last: Int(lasts[segment]))
+    return Segment(range: starts[segment]..<starts[segment + 1], last: Int(lasts[segment]))
   }
 
   /// Nonzeros of a row.

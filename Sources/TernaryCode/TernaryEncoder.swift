@@ -28,17 +28,29 @@ struct TernaryEncoder {
   static let widths = 0...Int(QMOE_MAX_WIDTH)
 
   private let symbols: SparseSymbols
+  /// Runs of zeros in each segment of `symbols` in each width, `[segments, widths]`.
+  private let runs: [UInt16]
   private var rows: Int { symbols.rows }
   private var columns: Int { symbols.columns }
 
   /// An encoder of `symbols`, each −1, 0 or 1, row-major `[rows, columns]`.
   init(symbols: [Int8], rows: Int, columns: Int) {
-    self.symbols = SparseSymbols(
+    let symbols = SparseSymbols(
       symbols,
       rows: rows,
       columns: columns,
       segmentColumns: Self.tileColumns
     )
+    self.symbols = symbols
+    runs = (0..<rows).flatMap { row in
+      (0..<symbols.segmentsOfRow).flatMap { block in
+        let segment = symbols.segment(row: row, block)
+        return Self.widths.map { width in
+          let last = (segment.last + (1 << width) - 1) >> width
+          return UInt16(segment.range.reduce(last) { $0 + symbols.gaps[$1].zeros >> width })
+        }
+      }
+    }
   }
 
   /// The codes of the planes of one matrix, each tile in the width that suits it, and the rows of all of
@@ -170,14 +182,13 @@ extension TernaryEncoder {
   private func costs(of tileRows: ArraySlice<Int>, block: Int) -> [TileCost] {
     var costs = Self.widths.map { TileCost(width: $0) }
     for row in tileRows {
-      let segment = symbols.segment(row: row, block)
+      let nonzeros = symbols.segment(row: row, block).range.count
+      let first = (row * symbols.segmentsOfRow + block) * Self.widths.count
       for width in Self.widths {
-        let runs =
-          segment.gaps.reduce(0) { $0 + $1.zeros >> width }
-          + (segment.last + (1 << width) - 1) >> width
-        costs[width].payload += segment.gaps.count * (width + 1)
-        costs[width].flags += segment.gaps.count + runs
-        costs[width].steps = max(costs[width].steps, segment.gaps.count + runs)
+        let runs = Int(runs[first + width])
+        costs[width].payload += nonzeros * (width + 1)
+        costs[width].flags += nonzeros + runs
+        costs[width].steps = max(costs[width].steps, nonzeros + runs)
       }
     }
     return costs
@@ -189,19 +200,14 @@ extension TernaryEncoder {
 extension TernaryEncoder {
   /// Where the events of a row have come to: each is a nonzero after a gap, or a run of zeros.
   private struct Cursor {
-    var gaps: ArraySlice<SparseSymbols.Gap>
+    /// The nonzeros that are left.
+    var range: Range<Int>
     /// Zeros before the next nonzero, or before the end.
     var zeros: Int
     /// Zeros behind the last nonzero.
     let last: Int
 
-    init(_ segment: SparseSymbols.Segment) {
-      gaps = segment.gaps
-      last = segment.last
-      zeros = gaps.first?.zeros ?? last
-    }
-
-    var isAtEnd: Bool { gaps.isEmpty && zeros <= 0 }
+    var isAtEnd: Bool { range.isEmpty && zeros <= 0 }
   }
 
   private func appendTile(
@@ -211,27 +217,39 @@ extension TernaryEncoder {
     to codes: inout [UInt8]
   ) {
     let run = 1 << width
+    let gaps = symbols.gaps
+    func zeros(_ range: Range<Int>, _ last: Int) -> Int {
+      range.isEmpty ? last : gaps[range.lowerBound].zeros
+    }
     var payload = BitWriter()
     var flags = BitWriter()
-    var cursors = tileRows.map { Cursor(symbols.segment(row: $0, block)) }
+    var cursors = tileRows.map { row in
+      let segment = symbols.segment(row: row, block)
+      return Cursor(
+        range: segment.range,
+        zeros: zeros(segment.range, segment.last),
+        last: segment.last
+      )
+    }
     var isDone = false
     while !isDone {
       isDone = true
-      for index in cursors.indices where !cursors[index].isAtEnd {
+      for index in cursors.indices {
+        var cursor = cursors[index]
+        guard !cursor.isAtEnd else { continue }
         isDone = false
-        // A run of zeros; the last one may pass the end: a row is finished there.
-        guard let gap = cursors[index].gaps.first, cursors[index].zeros < run else {
+        if cursor.range.isEmpty || cursor.zeros >= run {
+          // A run of zeros; the last one may pass the end: a row is finished there.
           flags.append(0, count: 1)
-          cursors[index].zeros -= run
-          continue
+          cursor.zeros -= run
+        } else {
+          let sign = gaps[cursor.range.lowerBound].isNegative ? run : 0
+          flags.append(1, count: 1)
+          payload.append(UInt64(cursor.zeros | sign), count: width + 1)
+          cursor.range = cursor.range.lowerBound + 1..<cursor.range.upperBound
+          cursor.zeros = zeros(cursor.range, cursor.last)
         }
-        flags.append(1, count: 1)
-        payload.append(
-          UInt64(cursors[index].zeros) | (gap.isNegative ? UInt64(run) : 0),
-          count: width + 1
-        )
-        cursors[index].gaps.removeFirst()
-        cursors[index].zeros = cursors[index].gaps.first?.zeros ?? cursors[index].last
+        cursors[index] = cursor
       }
     }
     let flagBytes = flags.finish()

@@ -142,24 +142,45 @@ public enum BLAS {
       stride: rows,
       and: x,
       columns: columns,
+      xStride: columns,
       tokens: tokens,
-      to: &products
+      to: &products,
+      productStride: columns
     )
   }
 
-  /// Adds `yᵀ · x` to `products`, `[rows, columns]`; `y` is `[tokens, rows]`, its rows `stride` apart, `x`
-  /// `[tokens, columns]`.
+  /// Adds `yᵀ · x` to `products`, `[rows, columns]`; `y` is `[tokens, rows]`, `x` `[tokens, columns]`.
   public static func addProducts(
     of y: UnsafePointer<Float>,
     rows: Int,
     stride: Int,
     and x: UnsafePointer<Float>,
     columns: Int,
+    xStride: Int,
     tokens: Int,
-    to products: UnsafeMutablePointer<Float>
+    to products: UnsafeMutablePointer<Float>,
+    productStride: Int
   ) {
     guard rows > 0, columns > 0, tokens > 0 else { return }
     _ = singleThreaded
+    if rows == 1 {
+      // A product with a vector, which is faster as such.
+      cblas_sgemv(
+        CblasRowMajor,
+        CblasTrans,
+        Int32(tokens),
+        Int32(columns),
+        1,
+        x,
+        Int32(xStride),
+        y,
+        Int32(stride),
+        1,
+        products,
+        1
+      )
+      return
+    }
     cblas_sgemm(
       CblasRowMajor,
       CblasTrans,
@@ -171,38 +192,10 @@ public enum BLAS {
       y,
       Int32(stride),
       x,
-      Int32(columns),
+      Int32(xStride),
       1,
       products,
-      Int32(columns)
-    )
-  }
-
-  /// Adds `Σ_k factors[k · factorStride] · x[k, c]` to `y[c]`; `x` is `[rows, columns]`, its rows `xStride` apart.
-  public static func addCombination(
-    of x: UnsafePointer<Float>,
-    rows: Int,
-    columns: Int,
-    xStride: Int,
-    factors: UnsafePointer<Float>,
-    factorStride: Int,
-    to y: UnsafeMutablePointer<Float>
-  ) {
-    guard rows > 0, columns > 0 else { return }
-    _ = singleThreaded
-    cblas_sgemv(
-      CblasRowMajor,
-      CblasTrans,
-      Int32(rows),
-      Int32(columns),
-      1,
-      x,
-      Int32(xStride),
-      factors,
-      Int32(factorStride),
-      1,
-      y,
-      1
+      Int32(productStride)
     )
   }
 

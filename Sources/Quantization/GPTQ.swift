@@ -7,8 +7,8 @@ import Tensors
 public struct GPTQ: Sendable {
   /// Fraction of the mean of the Hessian's diagonal that is added to the diagonal.
   public var damping = 0.1
-  /// Columns after which the errors are carried to later columns at once.
-  public var blockSize = 64
+  /// Columns of a block, within which errors are carried column by column.
+  public var blockSize = 32
   /// Whether columns are rounded in the order of falling Hessian diagonal instead of their own.
   public var ordersByActivation = false
   /// Whether the levels of groups are those of the least error instead of the extremes.

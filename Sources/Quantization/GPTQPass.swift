@@ -5,18 +5,15 @@ import Tensors
 /// One pass of GPTQ over the columns of a matrix.
 ///
 /// Column `j` is rounded after the errors of all columns before it are worked in, `W'_j = W_j + Σ_i (W_i − Q_i) · R[i, j] /
-/// R[j, j]` (see `HessianFactor`): those of earlier blocks by one matrix product for a block, those of its own block
-/// column by column. Rows do not know of each other, so that within a block they are visited in bands that stay in
-/// the caches.
+/// R[j, j]` (see `HessianFactor`): half of the columns, then by one matrix product their errors to the other half,
+/// then that half, and so on down to a block, which is rounded column by column. Rows do not know of each other, so
+/// that few columns are visited in bands of rows that the caches hold.
 struct GPTQPass {
   private(set) var result: QuantizedMatrix
-  /// The columns in the order of the pass, `[columns, rows]`: the weights of those that are not rounded yet, the errors
-  /// `W − Q` of those that are.
-  private var columns: [Float]
-  /// The columns of the block in work, errors so far worked in, `[block, rows]`.
-  private var block: [Float] = []
-  /// Positions of the block in work.
-  private var positions = 0..<0
+  /// The weights, errors so far worked in, one column after another in the order of the pass: `[columns, rows]`.
+  private var rest: [Float]
+  /// The weights of columns that are not rounded yet, and the errors `W − Q` of those that are, `[columns, rows]`.
+  private var errors: [Float]
   /// `nil` where errors are not made up for, and all count alike.
   private let factor: HessianFactor?
   private let order: [Int]
@@ -27,8 +24,8 @@ struct GPTQPass {
   /// Which weights of the group in work are outliers, `[rows, groupSize]`; empty for none.
   private var isOutlier: [Bool] = []
 
-  /// Rows of a band, which are as many as caches hold of the columns of a block.
-  private static let band = 256
+  /// Rows of a band, and up to how many columns are visited in bands.
+  private static let (band, bandColumns) = (256, 256)
 
   init(
     _ weights: Matrix,
@@ -45,22 +42,22 @@ struct GPTQPass {
     self.order = order
     if fixesLevels { result.setLevels(from: weights) }
     let rows = weights.rows
-    columns =
-      Matrix(rows: weights.columns, columns: rows) { out in
-        weights.elements.withUnsafeBufferPointer { weights in
-          // In tiles that few pages of memory hold.
-          for firstRow in stride(from: 0, to: rows, by: 64) {
-            for first in stride(from: 0, to: order.count, by: 8) {
-              let positions = first..<min(order.count, first + 8)
-              for row in firstRow..<min(rows, firstRow + 64) {
-                for position in positions {
-                  out[position * rows + row] = weights[row * order.count + order[position]]
-                }
+    let transposed = Matrix(rows: weights.columns, columns: rows) { out in
+      weights.elements.withUnsafeBufferPointer { weights in
+        // In tiles that few pages of memory hold.
+        for firstRow in stride(from: 0, to: rows, by: 64) {
+          for first in stride(from: 0, to: order.count, by: 8) {
+            let positions = first..<min(order.count, first + 8)
+            for row in firstRow..<min(rows, firstRow + 64) {
+              for position in positions {
+                out[position * rows + row] = weights[row * order.count + order[position]]
               }
             }
           }
         }
-      }.elements
+      }
+    }
+    (rest, errors) = (transposed.elements, transposed.elements)
   }
 
   /// Lets outliers pay where another bit for all weights would: at the margin it takes off three quarters of
@@ -92,60 +89,48 @@ struct GPTQPass {
   /// - Parameter blockSize: columns of a block, if groups do not ask for others.
   mutating func run(blockSize: Int) {
     let size = result.grid.groupSize(columns: result.columns)
-    // The levels of a group need the errors of all columns before it in all of its own.
-    let blockSize = result.groups > 1 && !fixesLevels ? size : blockSize
     if !result.outliers.isEmpty {
       isOutlier = Array(repeating: false, count: result.rows * size)
     }
-    for first in stride(from: 0, to: result.columns, by: blockSize) {
-      begin(first..<min(result.columns, first + blockSize))
-      for first in stride(from: 0, to: result.rows, by: Self.band) {
-        let band = first..<min(result.rows, first + Self.band)
-        for position in positions {
-          carryErrors(to: position, band)
-          prepareQuantizers(at: position, band)
-          round(position, band)
-          if !isOutlier.isEmpty { takeOutliers(position, band) }
-        }
-      }
-    }
+    // The levels of a group need the errors of all columns before it in all of its own.
+    let blockSize = result.groups > 1 && !fixesLevels ? size : blockSize
+    run(0..<result.columns, 0..<result.rows, blockSize: blockSize)
   }
 
-  /// Makes the block of the columns at `positions`, with the errors of all columns before it.
-  private mutating func begin(_ positions: Range<Int>) {
-    let rows = result.rows
-    self.positions = positions
-    block = Array(columns[positions.lowerBound * rows..<positions.upperBound * rows])
-    guard let factor else { return }
-    factor.feedback.withUnsafeBufferPointer { feedback in
-      columns.withUnsafeBufferPointer { columns in
-        block.withUnsafeMutableBufferPointer { block in
-          guard let feedback = feedback.baseAddress, let columns = columns.baseAddress,
-            let block = block.baseAddress
-          else { return }
-          BLAS.addProducts(
-            of: feedback + positions.lowerBound,
-            rows: positions.count,
-            stride: factor.size,
-            and: columns,
-            columns: rows,
-            tokens: positions.lowerBound,
-            to: block
-          )
-        }
+  /// Rounds the rows `band` of the columns at `positions`, into which all errors before them are worked in.
+  private mutating func run(_ positions: Range<Int>, _ band: Range<Int>, blockSize: Int) {
+    if positions.count <= Self.bandColumns && band.count > Self.band {
+      for first in stride(from: band.lowerBound, to: band.upperBound, by: Self.band) {
+        let band = first..<min(band.upperBound, first + Self.band)
+        run(positions, band, blockSize: blockSize)
+      }
+    } else if positions.count > blockSize {
+      let blocks = (positions.count + blockSize - 1) / blockSize
+      let middle = positions.lowerBound + blocks / 2 * blockSize
+      run(positions.lowerBound..<middle, band, blockSize: blockSize)
+      carryErrors(of: positions.lowerBound..<middle, to: middle..<positions.upperBound, band)
+      run(middle..<positions.upperBound, band, blockSize: blockSize)
+    } else {
+      for position in positions {
+        carryErrors(of: positions.lowerBound..<position, to: position..<position + 1, band)
+        prepareQuantizers(at: position, band, isFirst: position == positions.lowerBound)
+        round(position, band)
+        if !isOutlier.isEmpty { takeOutliers(position, band) }
       }
     }
   }
 
   /// Makes the grids of the group that the column at `position` belongs to ready, for the rows `band`.
-  private mutating func prepareQuantizers(at position: Int, _ band: Range<Int>) {
+  ///
+  /// - Parameter isFirst: whether the column is the first one of these rows in a block.
+  private mutating func prepareQuantizers(at position: Int, _ band: Range<Int>, isFirst: Bool) {
     let size = result.grid.groupSize(columns: result.columns)
     let column = order[position]
     let group = column / size
-    let isFirst = column % size == 0
-    if !fixesLevels && isFirst { setLevels(group: group, at: position, band) }
+    let beginsGroup = column % size == 0
+    if !fixesLevels && beginsGroup { setLevels(group: group, at: position, band) }
     // In the columns' own order a group's grids serve until the next group begins.
-    if isFirst || position == positions.lowerBound || (fixesLevels && result.groups > 1) {
+    if beginsGroup || isFirst || (fixesLevels && result.groups > 1) {
       quantizers = band.map { result.quantizer(row: $0, group: group) }
     }
   }
@@ -171,11 +156,7 @@ struct GPTQPass {
   /// The weights of the group that begins at `position`, errors so far worked in.
   private func values(row: Int, from position: Int) -> [Float] {
     let end = min(result.columns, position + result.grid.groupSize(columns: result.columns))
-    // Where groups reach beyond a block, which are whole rows, there are no errors yet.
-    let isBlock = positions == position..<end
-    return (position..<end).map {
-      isBlock ? block[($0 - position) * result.rows + row] : columns[$0 * result.rows + row]
-    }
+    return (position..<end).map { rest[$0 * result.rows + row] }
   }
 
   /// What squared errors in the columns of the group that begins at `position` count.
@@ -185,24 +166,30 @@ struct GPTQPass {
     return factor.diagonal[position..<end].map { $0 * $0 }
   }
 
-  /// Carries the errors of the columns before `position` in its block to it, in the rows `band`.
-  private mutating func carryErrors(to position: Int, _ band: Range<Int>) {
+  /// Carries the errors of the columns at `positions` to those at `later`, in the rows `band`.
+  private mutating func carryErrors(
+    of positions: Range<Int>,
+    to later: Range<Int>,
+    _ band: Range<Int>
+  ) {
     guard let factor else { return }
-    let (rows, first) = (result.rows, positions.lowerBound)
+    let rows = result.rows
     factor.feedback.withUnsafeBufferPointer { feedback in
-      columns.withUnsafeBufferPointer { columns in
-        block.withUnsafeMutableBufferPointer { block in
-          guard let feedback = feedback.baseAddress, let columns = columns.baseAddress,
-            let block = block.baseAddress
+      errors.withUnsafeBufferPointer { errors in
+        rest.withUnsafeMutableBufferPointer { rest in
+          guard let feedback = feedback.baseAddress, let errors = errors.baseAddress,
+            let rest = rest.baseAddress
           else { return }
-          BLAS.addCombination(
-            of: columns + first * rows + band.lowerBound,
-            rows: position - first,
+          BLAS.addProducts(
+            of: feedback + positions.lowerBound * factor.size + later.lowerBound,
+            rows: later.count,
+            stride: factor.size,
+            and: errors + positions.lowerBound * rows + band.lowerBound,
             columns: band.count,
             xStride: rows,
-            factors: feedback + first * factor.size + position,
-            factorStride: factor.size,
-            to: block + (position - first) * rows + band.lowerBound
+            tokens: positions.count,
+            to: rest + later.lowerBound * rows + band.lowerBound,
+            productStride: rows
           )
         }
       }
@@ -212,16 +199,15 @@ struct GPTQPass {
   /// Rounds the rows `band` of the column at `position`, of which errors are left.
   private mutating func round(_ position: Int, _ band: Range<Int>) {
     let (rows, stride, column) = (result.rows, result.columns, order[position])
-    let start = (position - positions.lowerBound) * rows
     quantizers.withUnsafeBufferPointer { quantizers in
-      block.withUnsafeBufferPointer { block in
-        columns.withUnsafeMutableBufferPointer { columns in
+      rest.withUnsafeBufferPointer { rest in
+        errors.withUnsafeMutableBufferPointer { errors in
           result.symbols.withUnsafeMutableBufferPointer { symbols in
             for row in band {
               let quantizer = quantizers[row - band.lowerBound]
-              let symbol = quantizer.symbol(block[start + row])
+              let (symbol, value) = quantizer.rounded(rest[position * rows + row])
               symbols[row * stride + column] = symbol
-              columns[position * rows + row] -= quantizer.value(symbol)
+              errors[position * rows + row] -= value
             }
           }
         }
@@ -232,20 +218,20 @@ struct GPTQPass {
   /// Takes what rounding the rows `band` of the column at `position` has missed apart, where that pays.
   private mutating func takeOutliers(_ position: Int, _ band: Range<Int>) {
     let column = order[position]
-    let start = (position - positions.lowerBound) * result.rows
+    let start = position * result.rows
     let diagonal = factor.map { $0.diagonal[position] } ?? 1
     let size = result.grid.groupSize(columns: result.columns)
     let price = fit.map(\.price) ?? .infinity
     for row in band {
       let symbol = result.symbols[row * result.columns + column]
-      let miss = block[start + row] - quantizers[row - band.lowerBound].value(symbol)
+      let miss = rest[start + row] - quantizers[row - band.lowerBound].value(symbol)
       // What errors carried here put far out is one, too.
       let loss = miss * miss * (diagonal * diagonal)
       guard isOutlier[row * size + column % size] || loss > price else { continue }
-      let rest = miss.roundedToBFloat16
-      guard rest != 0, rest.isFinite else { continue }
-      result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: rest))
-      columns[position * result.rows + row] -= rest
+      let extra = miss.roundedToBFloat16
+      guard extra != 0, extra.isFinite else { continue }
+      result.outliers[row].append(SparseRows.Element(column: UInt16(column), value: extra))
+      errors[start + row] -= extra
     }
   }
 }

@@ -231,25 +231,27 @@ extension TernaryEncoder {
         last: segment.last
       )
     }
-    var isDone = false
-    while !isDone {
-      isDone = true
-      for index in cursors.indices {
-        var cursor = cursors[index]
-        guard !cursor.isAtEnd else { continue }
-        isDone = false
-        if cursor.range.isEmpty || cursor.zeros >= run {
-          // A run of zeros; the last one may pass the end: a row is finished there.
-          flags.append(0, count: 1)
-          cursor.zeros -= run
-        } else {
-          let sign = gaps[cursor.range.lowerBound].isNegative ? run : 0
-          flags.append(1, count: 1)
-          payload.append(UInt64(cursor.zeros | sign), count: width + 1)
-          cursor.range = cursor.range.lowerBound + 1..<cursor.range.upperBound
-          cursor.zeros = zeros(cursor.range, cursor.last)
+    cursors.withUnsafeMutableBufferPointer { cursors in
+      var isDone = false
+      while !isDone {
+        isDone = true
+        for index in cursors.indices where !cursors[index].isAtEnd {
+          isDone = false
+          if cursors[index].range.isEmpty || cursors[index].zeros >= run {
+            // A run of zeros; the last one may pass the end: a row is finished there.
+            flags.append(0, count: 1)
+            cursors[index].zeros -= run
+          } else {
+            let (range, gap) = (cursors[index].range, gaps[cursors[index].range.lowerBound])
+            flags.append(1, count: 1)
+            payload.append(
+              UInt64(cursors[index].zeros | (gap.isNegative ? run : 0)),
+              count: width + 1
+            )
+            cursors[index].range = range.lowerBound + 1..<range.upperBound
+            cursors[index].zeros = zeros(cursors[index].range, cursors[index].last)
+          }
         }
-        cursors[index] = cursor
       }
     }
     let flagBytes = flags.finish()
@@ -262,23 +264,27 @@ extension TernaryEncoder {
 /// Collects bits, the low ones of each byte first.
 private struct BitWriter {
   private var bytes: [UInt8] = []
-  /// Fewer than 8 bits that do not fill a byte yet.
+  /// Fewer than 32 bits that are not among the bytes yet.
   private var pending: UInt64 = 0
   private var pendingCount = 0
 
+  /// Appends the `count` lowest bits of `bits`, 32 at most; the others are 0.
   mutating func append(_ bits: UInt64, count: Int) {
     pending |= bits << UInt64(pendingCount)
     pendingCount += count
-    while pendingCount >= 8 {
-      bytes.append(UInt8(truncatingIfNeeded: pending))
-      pending >>= 8
-      pendingCount -= 8
-    }
+    guard pendingCount >= 32 else { return }
+    withUnsafeBytes(of: UInt32(truncatingIfNeeded: pending).littleEndian) { bytes += $0 }
+    pending >>= 32
+    pendingCount -= 32
   }
 
   /// All bytes, the last one filled up with zeros.
   mutating func finish() -> [UInt8] {
-    if pendingCount > 0 { append(0, count: 8 - pendingCount) }
+    while pendingCount > 0 {
+      bytes.append(UInt8(truncatingIfNeeded: pending))
+      pending >>= 8
+      pendingCount -= 8
+    }
     return bytes
   }
 }

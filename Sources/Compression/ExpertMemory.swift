@@ -34,8 +34,9 @@ extension ExpertCompressor {
     let (model, inner) = (expert.output.rows, expert.output.columns)
     let size = max(model, inner)
     // The Hessian in float32 and three times in float64, and its factor: of the larger side, while the other's factor is
-    // still there.
-    let hessians = 36 * size * size + 16 * min(model, inner) * min(model, inner)
+    // still there. GPTQ's is factored in place, in float64 at most.
+    let hessians =
+      (withReference ? 36 : 16) * size * size + 16 * min(model, inner) * min(model, inner)
     // Weights as they are, scaled, rounded and encoded; and the right side of the regression.
     let weights = 40 * model * inner
     let batch = 1024 * 4 * (4 * model + 4 * inner)

@@ -100,7 +100,7 @@ let package = Package(
       name: "KernelBenchmark",
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
-        "TernaryCode", "Models", "CKernels",
+        "TernaryCode", "CompressedFolder", "Models", "CKernels",
       ]
     ),
     .target(

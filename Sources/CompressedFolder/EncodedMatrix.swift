@@ -50,9 +50,13 @@ public struct EncodedMatrix: Sendable {
       code = .ternary(planes: codes.count, levels: levelCode ?? LevelCode(covering: []))
       levels =
         levelCode.map { code in
-          let ordered =
-            encoded.order.isEmpty ? matrix : matrix.reorderingRows(encoded.order.map(Int.init))
-          return ordered.levels.flatMap { isSymmetric ? code.bytes($0.high) : code.bytes($0) }
+          let rows =
+            encoded.order.isEmpty ? Array(0..<matrix.rows) : encoded.order.map(Int.init)
+          return rows.flatMap { row in
+            matrix.levels[row * matrix.groups..<(row + 1) * matrix.groups].flatMap {
+              isSymmetric ? code.bytes($0.high) : code.bytes($0)
+            }
+          }
         } ?? []
     } else {
       let bits = matrix.grid.alphabet.count.trailingZeroBitCount

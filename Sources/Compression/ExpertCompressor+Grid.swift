@@ -19,8 +19,9 @@ extension ExpertCompressor {
       }
     }
     var quantized: [Quantized] = []
+    let inputFactor = options.gptq.factor(inputHessian.take())
     for (linear, name) in zip(expert.input, expert.names) {
-      quantized.append(try quantize(linear, name: name, hessian: inputHessian))
+      quantized.append(try quantize(linear, name: name, factor: inputFactor))
     }
     if options.isTrulySequential {
       // What the compressed input matrices give.
@@ -30,7 +31,8 @@ extension ExpertCompressor {
       }
     }
     let name = expert.names[expert.input.count]
-    quantized.append(try quantize(expert.output, name: name, hessian: innerHessian))
+    let innerFactor = options.gptq.factor(innerHessian.take())
+    quantized.append(try quantize(expert.output, name: name, factor: innerFactor))
     return quantized
   }
 
@@ -42,14 +44,15 @@ extension ExpertCompressor {
     hessian.add(inputs)
   }
 
-  private func quantize(_ linear: Linear, name: String, hessian: Hessian) throws(InputError)
+  private func quantize(_ linear: Linear, name: String, factor: HessianFactor) throws(InputError)
     -> Quantized
   {
     let weights = try finiteWeights(of: linear, name: name)
-    var (matrix, outcome): (QuantizedMatrix, GPTQ.Outcome) =
-      options.method == .rtn
-      ? (roundToNearest(weights, grid: options.grid), .gptq)
-      : options.gptq.quantize(weights, hessian: hessian, grid: options.grid)
+    let isRounded = options.method == .rtn
+    var matrix =
+      isRounded
+      ? roundToNearest(weights, grid: options.grid)
+      : options.gptq.quantize(weights, factor: factor, grid: options.grid)
     if let level = matrix.levels.lazy.flatMap({ [$0.low, $0.high] }).first(where: { !$0.isFinite })
     {
       throw InputError(
@@ -64,8 +67,8 @@ extension ExpertCompressor {
     return Quantized(
       name: name,
       matrix: matrix,
-      relativeOutputError: hessian.relativeOutputError(of: matrix.dequantized(), weights: weights),
-      outcome: outcome
+      relativeOutputError: factor.relativeOutputError(of: matrix, weights: weights),
+      outcome: isRounded ? .gptq : factor.outcome
     )
   }
 }

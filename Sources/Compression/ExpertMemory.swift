@@ -34,8 +34,8 @@ extension ExpertCompressor {
     switch options.method {
     // The Hessian in float32, in float64, and in float32 again for the error that is reported.
     case .rtn: perEntry = 16
-    // In float32; in float64 before it is factored and after; the factor in float32. A permuted one is one more.
-    case .gptq: perEntry = options.gptq.ordersByActivation ? 32 : 24
+    // In float32, and factored in place, in float64 at most. A permuted one is one more.
+    case .gptq: perEntry = options.gptq.ordersByActivation ? 20 : 16
     // The covariance in float32; in float64 before it is factored and after; factors and couplings in float32.
     case .rd: perEntry = 28
     }

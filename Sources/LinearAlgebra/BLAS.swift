@@ -136,7 +136,51 @@ public enum BLAS {
     to products: inout [Float]
   ) {
     precondition(products.count == rows * columns)
+    addProducts(
+      of: y,
+      rows: rows,
+      stride: rows,
+      and: x,
+      columns: columns,
+      xStride: columns,
+      tokens: tokens,
+      to: &products,
+      productStride: columns
+    )
+  }
+
+  /// Adds `yᵀ · x` to `products`, `[rows, columns]`; `y` is `[tokens, rows]`, `x` `[tokens, columns]`.
+  public static func addProducts(
+    of y: UnsafePointer<Float>,
+    rows: Int,
+    stride: Int,
+    and x: UnsafePointer<Float>,
+    columns: Int,
+    xStride: Int,
+    tokens: Int,
+    to products: UnsafeMutablePointer<Float>,
+    productStride: Int
+  ) {
+    guard rows > 0, columns > 0, tokens > 0 else { return }
     _ = singleThreaded
+    if rows == 1 {
+      // A product with a vector, which is faster as such.
+      cblas_sgemv(
+        CblasRowMajor,
+        CblasTrans,
+        Int32(tokens),
+        Int32(columns),
+        1,
+        x,
+        Int32(xStride),
+        y,
+        Int32(stride),
+        1,
+        products,
+        1
+      )
+      return
+    }
     cblas_sgemm(
       CblasRowMajor,
       CblasTrans,
@@ -146,12 +190,38 @@ public enum BLAS {
       Int32(tokens),
       1,
       y,
-      Int32(rows),
+      Int32(stride),
       x,
-      Int32(columns),
+      Int32(xStride),
       1,
-      &products,
-      Int32(columns)
+      products,
+      Int32(productStride)
+    )
+  }
+
+  /// Multiplies `x`, `[rows, size]`, by the upper triangle of `triangle`, `[size, size]`, with ones on its diagonal
+  /// whatever it has there.
+  public static func multiply(
+    _ x: inout [Float],
+    rows: Int,
+    byUnitTriangle triangle: [Float],
+    size: Int
+  ) {
+    precondition(x.count == rows * size && triangle.count == size * size)
+    _ = singleThreaded
+    cblas_strmm(
+      CblasRowMajor,
+      CblasRight,
+      CblasUpper,
+      CblasNoTrans,
+      CblasUnit,
+      Int32(rows),
+      Int32(size),
+      1,
+      triangle,
+      Int32(size),
+      &x,
+      Int32(size)
     )
   }
 

@@ -27,6 +27,31 @@ public enum Cholesky {
     return a.allSatisfy(\.isFinite) ? a : nil
   }
 
+  /// Replaces the upper triangle of `A`, row-major, by that of `R` with `A = R · Rᵀ`.
+  ///
+  /// - Parameter matrix: `A`, `[size, size]`; only its upper triangle is read and written.
+  /// - Returns: whether `A` is positive definite to working precision, and finite.
+  public static func factorBackwards(_ matrix: inout [Double], size: Int) -> Bool {
+    // As in `inverseFactor`: read backwards, A is L·Lᵀ.
+    matrix.withUnsafeMutableBufferPointer { $0.reverse() }
+    guard factor(&matrix, size, triangle: "U") else { return false }
+    matrix.withUnsafeMutableBufferPointer { $0.reverse() }
+    return true
+  }
+
+  /// The same in single precision.
+  public static func factorBackwards(_ matrix: inout [Float], size: Int) -> Bool {
+    matrix.withUnsafeMutableBufferPointer { $0.reverse() }
+    var (n, info) = (Int32(size), Int32(0))
+    var leading = n
+    spotrf_("U", &n, &matrix, &leading, &info)
+    guard info == 0, (0..<size).allSatisfy({ matrix[$0 * size + $0].isFinite }) else {
+      return false
+    }
+    matrix.withUnsafeMutableBufferPointer { $0.reverse() }
+    return true
+  }
+
   private static func factor(_ a: inout [Double], _ size: Int, triangle: String) -> Bool {
     var (n, info) = (Int32(size), Int32(0))
     var leading = n

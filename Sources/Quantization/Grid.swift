@@ -120,6 +120,18 @@ public struct Quantizer: Sendable {
     return position > 0 ? UInt8(min(position, largest)) : 0
   }
 
+  /// The symbol nearest to `weight`, and its value.
+  @inline(__always)
+  func rounded(_ weight: Float) -> (symbol: UInt8, value: Float) {
+    guard isTernary else {
+      let symbol = symbol(weight)
+      return (symbol, value(symbol))
+    }
+    // As `symbol` and `value`, in one decision.
+    if weight > levels.high / 2 { return (2, levels.high) }
+    return weight < levels.low / 2 ? (0, levels.low) : (1, 0)
+  }
+
   /// The value of `symbol`.
   @inline(__always)
   public func value(_ symbol: UInt8) -> Float {

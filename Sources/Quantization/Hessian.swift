@@ -28,6 +28,19 @@ public struct Hessian: Sendable {
     }
   }
 
+  /// Gives the sums away, without a copy; those of no tokens are left.
+  public mutating func take() -> Hessian {
+    var taken = Hessian(size: 0)
+    swap(&taken, &self)
+    return taken
+  }
+
+  /// Gives away `XᵀX`, the upper triangle in row-major order; none is left.
+  mutating func takeProducts() -> [Float] {
+    defer { products = [] }
+    return products
+  }
+
   /// The whole symmetric matrix; zeros if there were no tokens.
   public var matrix: [Double] {
     var full = [Double](repeating: 0, count: size * size)

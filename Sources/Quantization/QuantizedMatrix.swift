@@ -89,7 +89,8 @@ public struct QuantizedMatrix: Sendable, Equatable {
   /// Which multiple of its row's level each weight is, or −1, 0 or 1 for low, zero and high,
   /// `[rows, columns]`; `nil` on a uniform grid.
   public var multiples: [Int8]? {
-    grid.alphabet.zero.map { zero in symbols.map { Int8($0) - Int8(zero) } }
+    // Symbols are below 32.
+    grid.alphabet.zero.map { zero in symbols.map { Int8(truncatingIfNeeded: $0 &- zero) } }
   }
 
   /// How many ternary digits of a row's multiples are not zero.
@@ -107,16 +108,16 @@ public struct QuantizedMatrix: Sendable, Equatable {
 
   /// The matrix with its levels as the code of ternary levels stores them.
   public func roundingLevels() -> QuantizedMatrix {
-    let groupSize = grid.groupSize(columns: columns)
     let code = LevelCode(covering: usedMagnitudes)
     var result = self
     result.levelCode = code
     // There is no level of 0 in the code: weights that take one, as errors carried to a row without
     // negative weights may have it, are zeros like others.
-    for index in result.symbols.indices {
-      let levels = levels[index / columns * groups + index % columns / groupSize]
-      if levels.low == 0, symbols[index] == 0 { result.symbols[index] = 1 }
-      if levels.high == 0, symbols[index] == 2 { result.symbols[index] = 1 }
+    for (index, levels) in levels.enumerated() where levels.low == 0 || levels.high == 0 {
+      for index in indices(ofGroup: index) {
+        if levels.low == 0, symbols[index] == 0 { result.symbols[index] = 1 }
+        if levels.high == 0, symbols[index] == 2 { result.symbols[index] = 1 }
+      }
     }
     result.levels = levels.map(code.rounded)
     return result
@@ -126,18 +127,18 @@ public struct QuantizedMatrix: Sendable, Equatable {
   private var usedMagnitudes: [Float] {
     var magnitudes: [Float] = []
     for (index, levels) in levels.enumerated() {
-      let symbols = symbols(ofGroup: index)
+      let symbols = symbols[indices(ofGroup: index)]
       if symbols.contains(0) { magnitudes.append(-levels.low) }
       if symbols.contains(2) { magnitudes.append(levels.high) }
     }
     return magnitudes
   }
 
-  /// The symbols of group `index` of `[rows, groups]`.
-  private func symbols(ofGroup index: Int) -> ArraySlice<UInt8> {
+  /// Where the symbols of group `index` of `[rows, groups]` lie.
+  private func indices(ofGroup index: Int) -> Range<Int> {
     let size = grid.groupSize(columns: columns)
     let (row, group) = index.quotientAndRemainder(dividingBy: groups)
-    return symbols[row * columns + group * size..<row * columns + min(columns, (group + 1) * size)]
+    return row * columns + group * size..<row * columns + min(columns, (group + 1) * size)
   }
 
   /// The grid of one group of one row.
@@ -169,19 +170,22 @@ public struct QuantizedMatrix: Sendable, Equatable {
   }
 
   /// The weights that the symbols stand for.
-  public func dequantized() -> Matrix {
+  public func dequantized() -> Matrix { dequantized(rows: Array(0..<rows)) }
+
+  /// The weights that the symbols of the given rows stand for, in their order.
+  public func dequantized(rows selected: [Int]) -> Matrix {
     let size = grid.groupSize(columns: columns)
-    return Matrix(rows: rows, columns: columns) { out in
-      for row in 0..<rows {
+    return Matrix(rows: selected.count, columns: columns) { out in
+      for (position, row) in selected.enumerated() {
+        let out = out + position * columns
         for group in 0..<groups {
           let quantizer = quantizer(row: row, group: group)
           for column in group * size..<min(columns, (group + 1) * size) {
-            let index = row * columns + column
-            out[index] = quantizer.value(symbols[index])
+            out[column] = quantizer.value(symbols[row * columns + column])
           }
         }
         for outlier in outliers.isEmpty ? [] : outliers[row] {
-          out[row * columns + Int(outlier.column)] += outlier.value
+          out[Int(outlier.column)] += outlier.value
         }
       }
     }

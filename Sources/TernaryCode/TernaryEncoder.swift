@@ -27,16 +27,30 @@ struct TernaryEncoder {
   private static let tileColumns = Int(QMOE_TILE_COLUMNS)
   static let widths = 0...Int(QMOE_MAX_WIDTH)
 
-  private let symbols: [Int8]
-  private let rows: Int
-  private let columns: Int
+  private let symbols: SparseSymbols
+  /// Runs of zeros in each segment of `symbols` in each width, `[segments, widths]`.
+  private let runs: [UInt16]
+  private var rows: Int { symbols.rows }
+  private var columns: Int { symbols.columns }
 
   /// An encoder of `symbols`, each −1, 0 or 1, row-major `[rows, columns]`.
   init(symbols: [Int8], rows: Int, columns: Int) {
-    precondition(symbols.count == rows * columns && rows > 0 && columns > 0)
+    let symbols = SparseSymbols(
+      symbols,
+      rows: rows,
+      columns: columns,
+      segmentColumns: Self.tileColumns
+    )
     self.symbols = symbols
-    self.rows = rows
-    self.columns = columns
+    runs = (0..<rows).flatMap { row in
+      (0..<symbols.segmentsOfRow).flatMap { block in
+        let segment = symbols.segment(row: row, block)
+        return Self.widths.map { width in
+          let last = (segment.last + (1 << width) - 1) >> width
+          return UInt16(segment.range.reduce(last) { $0 + symbols.gaps[$1].zeros >> width })
+        }
+      }
+    }
   }
 
   /// The codes of the planes of one matrix, each tile in the width that suits it, and the rows of all of
@@ -63,13 +77,13 @@ struct TernaryEncoder {
   /// - Throws: `InputError` if it does not fit offsets of 32 bits.
   func encode(width: Int) throws(InputError) -> EncodedTernary {
     let order = Array(0..<rows)
-    return try encode(order: order, widths: tileRanges.map { _ in width })
+    return try encode(order: order, widths: tiles.map { _ in width })
   }
 
   private func encode(order: [Int], widths: [Int]) throws(InputError) -> EncodedTernary {
     var result = EncodedTernary(codes: [], offsets: [0])
-    for (tile, width) in zip(tileRanges, widths) {
-      appendTile(order[tile.rows], tile.columns, width: width, to: &result.codes)
+    for (tile, width) in zip(tiles, widths) {
+      appendTile(order[tile.rows], tile.block, width: width, to: &result.codes)
       guard let offset = UInt32(exactly: result.codes.count) else {
         throw InputError(
           .unsupported,
@@ -84,12 +98,10 @@ struct TernaryEncoder {
     return result
   }
 
-  /// Rows and columns of all tiles, in the order in which they are stored.
-  private var tileRanges: [(rows: Range<Int>, columns: Range<Int>)] {
+  /// Rows, and number of the block of columns, of all tiles in the order in which they are stored.
+  private var tiles: [(rows: Range<Int>, block: Int)] {
     stride(from: 0, to: rows, by: Self.tileRows).flatMap { row in
-      stride(from: 0, to: columns, by: Self.tileColumns).map { column in
-        (row..<min(rows, row + Self.tileRows), column..<min(columns, column + Self.tileColumns))
-      }
+      (0..<symbols.segmentsOfRow).map { (row..<min(rows, row + Self.tileRows), $0) }
     }
   }
 }
@@ -121,16 +133,12 @@ extension TernaryEncoder {
     let own = Array(0..<rows)
     let plans = planes.map { $0.plan(own) }
     guard rows > tileRows, rows <= 1 << 16 else { return (own, plans) }
-    let counts = own.map { row in planes.reduce(0) { $0 + $1.nonzeroCount(row) } }
+    let counts = own.map { row in planes.reduce(0) { $0 + $1.symbols.nonzeroCount(row: row) } }
     let order = own.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
     guard order != own else { return (own, plans) }
     let sorted = planes.map { $0.plan(order) }
     func bits(_ plans: [Plan]) -> Int { plans.reduce(0) { $0 + $1.bits } }
     return bits(sorted) + 16 * rows < bits(plans) ? (order, sorted) : (own, plans)
-  }
-
-  private func nonzeroCount(_ row: Int) -> Int {
-    symbols[row * columns..<(row + 1) * columns].count { $0 != 0 }
   }
 
   /// Row groups that share the choice of widths: as many as kernels decode side by side, where the tile
@@ -143,10 +151,8 @@ extension TernaryEncoder {
   private static let budget = 1.022
 
   private func plan(_ order: [Int]) -> Plan {
-    let costs = tileRanges.map { self.costs(of: order[$0.rows], $0.columns) }
-    var counts = [0, 0, 0]
-    for symbol in symbols { counts[Int(symbol) + 1] += 1 }
-    let limit = Self.budget * entropy(ofCounts: counts) * Double(symbols.count)
+    let costs = tiles.map { self.costs(of: order[$0.rows], block: $0.block) }
+    let limit = Self.budget * entropy(ofCounts: symbols.counts) * Double(rows * columns)
     var plan = Plan(tiles: [])
     for tolerance in Self.tolerances {
       plan.tiles = choose(from: costs, tolerance: tolerance)
@@ -158,7 +164,7 @@ extension TernaryEncoder {
   /// Of the costs of all tiles in each width those in the chosen one: the largest in which the tiles of
   /// one column block in a band take hardly more bits than the fewest.
   private func choose(from costs: [[TileCost]], tolerance: Int) -> [TileCost] {
-    let blocks = (columns + Self.tileColumns - 1) / Self.tileColumns
+    let blocks = symbols.segmentsOfRow
     return costs.enumerated().map { tile, ofWidths in
       // Such tiles lie `blocks` apart.
       let (group, block) = tile.quotientAndRemainder(dividingBy: blocks)
@@ -173,68 +179,78 @@ extension TernaryEncoder {
   }
 
   /// What a tile costs in each width.
-  private func costs(of tileRows: ArraySlice<Int>, _ tileColumns: Range<Int>) -> [TileCost] {
+  private func costs(of tileRows: ArraySlice<Int>, block: Int) -> [TileCost] {
     var costs = Self.widths.map { TileCost(width: $0) }
     for row in tileRows {
-      let gaps = self.gaps(of: row * columns, tileColumns)
+      let nonzeros = symbols.segment(row: row, block).range.count
+      let first = (row * symbols.segmentsOfRow + block) * Self.widths.count
       for width in Self.widths {
-        let runs =
-          gaps.inner.reduce(0) { $0 + $1 >> width } + (gaps.last + (1 << width) - 1) >> width
-        costs[width].payload += gaps.inner.count * (width + 1)
-        costs[width].flags += gaps.inner.count + runs
-        costs[width].steps = max(costs[width].steps, gaps.inner.count + runs)
+        let runs = Int(runs[first + width])
+        costs[width].payload += nonzeros * (width + 1)
+        costs[width].flags += nonzeros + runs
+        costs[width].steps = max(costs[width].steps, nonzeros + runs)
       }
     }
     return costs
-  }
-
-  /// Zeros before each nonzero of a row that begins at symbol `first`, and behind its last.
-  private func gaps(of first: Int, _ tileColumns: Range<Int>) -> (inner: [Int], last: Int) {
-    var inner: [Int] = []
-    var gap = 0
-    for symbol in symbols[first + tileColumns.lowerBound..<first + tileColumns.upperBound] {
-      if symbol == 0 {
-        gap += 1
-      } else {
-        inner.append(gap)
-        gap = 0
-      }
-    }
-    return (inner, gap)
   }
 }
 
 // MARK: - The bits of a tile
 
 extension TernaryEncoder {
-  /// One event of a row: a nonzero after a gap, or a run of zeros.
-  private enum Event {
-    case nonzero(code: UInt64)
-    case run
+  /// Where the events of a row have come to: each is a nonzero after a gap, or a run of zeros.
+  private struct Cursor {
+    /// The nonzeros that are left.
+    var range: Range<Int>
+    /// Zeros before the next nonzero, or before the end.
+    var zeros: Int
+    /// Zeros behind the last nonzero.
+    let last: Int
+
+    var isAtEnd: Bool { range.isEmpty && zeros <= 0 }
   }
 
   private func appendTile(
     _ tileRows: ArraySlice<Int>,
-    _ tileColumns: Range<Int>,
+    _ block: Int,
     width: Int,
     to codes: inout [UInt8]
   ) {
-    let events = tileRows.map { row in
-      let first = row * columns
-      return self.events(
-        of: symbols[first + tileColumns.lowerBound..<first + tileColumns.upperBound],
-        width: width
-      )
+    let run = 1 << width
+    let gaps = symbols.gaps
+    func zeros(_ range: Range<Int>, _ last: Int) -> Int {
+      range.isEmpty ? last : gaps[range.lowerBound].zeros
     }
     var payload = BitWriter()
     var flags = BitWriter()
-    for step in 0..<(events.map(\.count).max() ?? 0) {
-      for row in events where step < row.count {
-        switch row[step] {
-        case .nonzero(let code):
-          flags.append(1, count: 1)
-          payload.append(code, count: width + 1)
-        case .run: flags.append(0, count: 1)
+    var cursors = tileRows.map { row in
+      let segment = symbols.segment(row: row, block)
+      return Cursor(
+        range: segment.range,
+        zeros: zeros(segment.range, segment.last),
+        last: segment.last
+      )
+    }
+    cursors.withUnsafeMutableBufferPointer { cursors in
+      var isDone = false
+      while !isDone {
+        isDone = true
+        for index in cursors.indices where !cursors[index].isAtEnd {
+          isDone = false
+          if cursors[index].range.isEmpty || cursors[index].zeros >= run {
+            // A run of zeros; the last one may pass the end: a row is finished there.
+            flags.append(0, count: 1)
+            cursors[index].zeros -= run
+          } else {
+            let (range, gap) = (cursors[index].range, gaps[cursors[index].range.lowerBound])
+            flags.append(1, count: 1)
+            payload.append(
+              UInt64(cursors[index].zeros | (gap.isNegative ? run : 0)),
+              count: width + 1
+            )
+            cursors[index].range = range.lowerBound + 1..<range.upperBound
+            cursors[index].zeros = zeros(cursors[index].range, cursors[index].last)
+          }
         }
       }
     }
@@ -243,52 +259,32 @@ extension TernaryEncoder {
     codes += flagBytes
     codes += [UInt8(flagBytes.count & 255), UInt8(flagBytes.count >> 8 | width << 4)]
   }
-
-  private func events(of row: ArraySlice<Int8>, width: Int) -> [Event] {
-    let run = 1 << width
-    var events: [Event] = []
-    var gap = 0
-    for symbol in row {
-      guard symbol != 0 else {
-        gap += 1
-        continue
-      }
-      while gap >= run {
-        events.append(.run)
-        gap -= run
-      }
-      events.append(.nonzero(code: UInt64(gap) | (symbol < 0 ? UInt64(run) : 0)))
-      gap = 0
-    }
-    // Runs may pass the end: a row is finished there.
-    while gap > 0 {
-      events.append(.run)
-      gap -= run
-    }
-    return events
-  }
 }
 
 /// Collects bits, the low ones of each byte first.
 private struct BitWriter {
   private var bytes: [UInt8] = []
-  /// Fewer than 8 bits that do not fill a byte yet.
+  /// Fewer than 32 bits that are not among the bytes yet.
   private var pending: UInt64 = 0
   private var pendingCount = 0
 
+  /// Appends the `count` lowest bits of `bits`, 32 at most; the others are 0.
   mutating func append(_ bits: UInt64, count: Int) {
     pending |= bits << UInt64(pendingCount)
     pendingCount += count
-    while pendingCount >= 8 {
-      bytes.append(UInt8(truncatingIfNeeded: pending))
-      pending >>= 8
-      pendingCount -= 8
-    }
+    guard pendingCount >= 32 else { return }
+    withUnsafeBytes(of: UInt32(truncatingIfNeeded: pending).littleEndian) { bytes += $0 }
+    pending >>= 32
+    pendingCount -= 32
   }
 
   /// All bytes, the last one filled up with zeros.
   mutating func finish() -> [UInt8] {
-    if pendingCount > 0 { append(0, count: 8 - pendingCount) }
+    while pendingCount > 0 {
+      bytes.append(UInt8(truncatingIfNeeded: pending))
+      pending >>= 8
+      pendingCount -= 8
+    }
     return bytes
   }
 }

@@ -35,7 +35,9 @@ extension TernaryMatrix {
     return try TernaryEncoder.encode(
       (0..<count).map { plane in
         TernaryEncoder(
-          symbols: multiples.map { $0.signum() * Int8($0.magnitude >> UInt8(plane) & 1) },
+          symbols: count == 1
+            ? multiples
+            : multiples.map { $0.signum() * Int8($0.magnitude >> UInt8(plane) & 1) },
           rows: rows,
           columns: columns
         )

@@ -68,6 +68,22 @@ import Testing
     #expect(abs(relative - error / energy) < 1e-4)
   }
 
+  @Test(arguments: [0.1, 0.001], [false, true])
+  func theFactorTellsTheSameError(damping: Double, ordersByActivation: Bool) {
+    // More rows than are looked at, all alike in distribution.
+    let (weights, inputs) = (matrix(300, 24, seed: 2), matrix(50, 24, seed: 3))
+    let rounded = roundToNearest(weights, grid: Grid(.ternary))
+    let hessian = hessian(inputs)
+    let expected = hessian.relativeOutputError(of: rounded.dequantized(), weights: weights)
+    let factor = HessianFactor(hessian, damping: damping, ordersByActivation: ordersByActivation)
+    #expect(factor.outcome == .gptq)
+    #expect(abs(factor.relativeOutputError(of: rounded, weights: weights) / expected - 1) < 0.15)
+    let few = Matrix(rows: 100, columns: 24, elements: Array(weights.elements.prefix(2400)))
+    let fewRounded = roundToNearest(few, grid: Grid(.ternary))
+    let exact = hessian.relativeOutputError(of: fewRounded.dequantized(), weights: few)
+    #expect(abs(factor.relativeOutputError(of: fewRounded, weights: few) / exact - 1) < 1e-3)
+  }
+
   @Test(arguments: grids) func gptqBeatsRoundingToNearest(grid: Grid) {
     let (weights, inputs) = (matrix(16, 48, seed: 4), matrix(200, 48, seed: 5))
     let hessian = hessian(inputs)

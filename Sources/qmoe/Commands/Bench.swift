@@ -29,6 +29,23 @@ struct Bench: ParsableCommand {
   @Option(help: "Repetitions of each measurement (default: 9, and 3 from 8 tokens on).")
   var repetitions: Int?
 
+  @Flag(
+    help: """
+      Measure how fast GPTQ compresses instead, beside the BLAS; --tokens are those that it is calibrated on \
+      (default: 2500).
+      """
+  )
+  var compression = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --compression: a checkpoint of tensors NAME.weights and NAME.inputs to use instead of random ones; "
+        + "NAME.symbols are written to symbols.safetensors there.",
+      valueName: "folder"
+    )
+  )
+  var matrices: String?
+
   @Option(help: "Draw what was measured, as an SVG image in this file.")
   var plot: String?
 
@@ -47,6 +64,7 @@ struct Bench: ParsableCommand {
   }
 
   func run() throws {
+    if compression { return try measureCompression() }
     // Nobody wants to wait for minutes to hear that the file cannot be written.
     let plotFile = try plot.map { path throws(InputError) in try PlotFile(URL(userPath: path)) }
     let display = ProgressDisplay()

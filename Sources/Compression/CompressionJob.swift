@@ -145,16 +145,7 @@ public struct CompressionJob: Sendable {
       return try output.writeWorkFile(OutputFolder.runName, record)
     }
     let folder = output.url.path + ".partial"
-    guard let earlier = try? JSONDecoder().decode(RunRecord.self, from: earlier) else {
-      throw InputError(
-        .corrupted,
-        at: "\(folder)/\(OutputFolder.runName)",
-        expected: "what the work there was begun with",
-        found: "a damaged file",
-        remedy: "Remove the folder to begin anew"
-      )
-    }
-    try record.requireSame(as: earlier, in: folder)
+    try record.requireSame(as: RunRecord(json: earlier, in: folder), in: folder)
   }
 
   private func run(

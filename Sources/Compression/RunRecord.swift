@@ -42,11 +42,27 @@ struct RunRecord: Codable, Equatable {
     calibration = ids.withUnsafeBytes { checksum(of: $0) }
   }
 
-  /// The record in the unfinished `folder`; `nil` if there is none that can be read.
+  /// The record in the unfinished `folder`; `nil` if there is none.
   static func read(from folder: URL) throws(InputError) -> RunRecord? {
     let path = folder.appending(path: OutputFolder.runName).path
-    guard MappedFile.isRegular(path) else { return nil }
-    return try? JSONDecoder().decode(RunRecord.self, from: MappedFile(path: path).data)
+    guard try Files.isRegular(path) else { return nil }
+    return try RunRecord(json: MappedFile(path: path).data, in: folder.path)
+  }
+
+  /// The record whose JSON was found in `folder`.
+  ///
+  /// - Throws: `InputError` if it is none.
+  init(json: Data, in folder: String) throws(InputError) {
+    guard let record = try? JSONDecoder().decode(RunRecord.self, from: json) else {
+      throw InputError(
+        .corrupted,
+        at: "\(folder)/\(OutputFolder.runName)",
+        expected: "what the work there was begun with",
+        found: "a damaged file",
+        remedy: "Remove the folder to begin anew"
+      )
+    }
+    self = record
   }
 
   /// All regular files in `folder`.

@@ -22,7 +22,11 @@ extension OutputFolder {
       return nil
     }
     let lock = open(partial.appending(path: lockName).path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard lock >= 0 else { throw isForeign(partial) }
+    guard lock >= 0 else {
+      // An empty one is as none: an attempt that came no further.
+      if try Files.names(in: partial).isEmpty { return nil }
+      throw isForeign(partial)
+    }
     // Whoever writes the folder holds the lock; closed, it is given back.
     defer { close(lock) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw isInWork(partial) }

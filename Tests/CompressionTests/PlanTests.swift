@@ -144,13 +144,16 @@ import Testing
       #expect(error { _ = try plan() }?.found == "another process that does")
       other.discard()
     }
+    // An empty folder is as none.
     try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: false)
-    #expect(error { _ = try plan() }?.found == "something else")
-    for (name, text) in [(".qmoe-lock", ""), ("experts.log", "x"), ("run.json", "{}")] {
+    #expect(try plan().layers.count == 4)
+    for (name, text) in [("experts.log", "x"), ("run.json", "{}")] {
       try Data(text.utf8).write(to: partial.appending(path: name))
     }
+    #expect(error { _ = try plan() }?.found == "something else")
+    try Data().write(to: partial.appending(path: ".qmoe-lock"))
     #expect(error { _ = try plan() }?.remedy.contains("--resume") == true)
-    #expect(try plan(earlier: .resumed).layers.count == 4)
+    #expect(error { _ = try plan(earlier: .resumed) }?.kind == .corrupted)
     #expect(try FileManager.default.contentsOfDirectory(atPath: partial.path).count == 3)
   }
 }

@@ -294,5 +294,4 @@ struct Compressor: Sendable {
     }
     return Outcome(states: states, reference: reference, nextNumber: number)
   }
-
 }

@@ -84,7 +84,7 @@ let package = Package(
     .target(
       name: "Compression",
       dependencies: [
-        "Diagnostics", "Ranks", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
+        "Diagnostics", "Ranks", "Tensors", "Quantization",
         "CompressedFolder", "Models", "Corpus",
       ]
     ),
@@ -124,7 +124,7 @@ let package = Package(
       name: "qmoe",
       dependencies: [
         "Diagnostics", "Ranks", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels",
-        "LinearAlgebra", "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
+        "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
         "Generation",
         "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

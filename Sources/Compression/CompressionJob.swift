@@ -2,8 +2,6 @@ import CompressedFolder
 import Corpus
 import Diagnostics
 import Foundation
-import Kernels
-import LinearAlgebra
 import Models
 import Quantization
 import Ranks
@@ -28,7 +26,7 @@ public struct CompressionJob: Sendable {
 
   /// A job that has not begun, which is the same on all `ranks`.
   ///
-  /// - Parameter memory: half of what is available if `nil`.
+  /// - Parameter memory: `usualMemory` if `nil`.
   public init(
     model: URL,
     source: any LanguageModel,
@@ -44,8 +42,11 @@ public struct CompressionJob: Sendable {
     self.options = options
     self.workers = workers
     self.ranks = ranks
-    self.memory = memory ?? availableMemory() / 2
+    self.memory = memory ?? Self.usualMemory
   }
+
+  /// The memory that a job may use if nobody says how much: half of what is available, shared by the ranks of this machine.
+  static var usualMemory: Int { availableMemory() / 2 / Ranks.launchedHere }
 
   /// Does it.
   ///
@@ -81,8 +82,7 @@ public struct CompressionJob: Sendable {
       return (checkpoint, try RunRecord(model: model, options: options, samples: samples))
     }
     try ranks.requireSame(record.description, at: "what is to be compressed, and how")
-    // The last bits of a product depend on them.
-    try ranks.requireSame("\(KernelSet.active.name), \(BLAS.name)", at: "kernels and BLAS")
+    try ranks.requireSame(Execution.arithmetic, at: "kernels and BLAS")
     let damaged = try damagedExperts()
     var job = self
     job.source = try source.silencing(damaged)

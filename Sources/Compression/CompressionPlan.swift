@@ -99,7 +99,7 @@ extension CompressionPlan {
       options,
       samples,
       threads: workers.count,
-      memory: memory ?? availableMemory() / 2
+      memory: memory ?? CompressionJob.usualMemory
     )
     for (index, sample) in samples.enumerated() {
       try source.requireContext(

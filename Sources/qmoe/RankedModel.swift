@@ -1,8 +1,6 @@
 import Compression
 import Diagnostics
 import Foundation
-import Kernels
-import LinearAlgebra
 import Models
 import Ranks
 
@@ -21,7 +19,7 @@ func loadModel(
   if ranks.count > 1 {
     let size = try ranks.agree { () throws(InputError) in try folderByteCount(folder) }
     try ranks.requireSame(
-      "qmoe \(programVersion), \(KernelSet.active.name) kernels, \(BLAS.name), a model of \(size) bytes",
+      "qmoe \(programVersion), \(Execution.arithmetic), a model of \(size) bytes",
       at: folder.path
     )
   }

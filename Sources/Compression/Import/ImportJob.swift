@@ -79,7 +79,7 @@ public struct ImportJob: Sendable {
   }
 
   /// Bytes that the checkpoint's pages may take by the measure of `compress`.
-  private static var memory: Int { availableMemory() / 2 }
+  private static var memory: Int { CompressionJob.usualMemory }
 
   private static func configuration(in folders: [URL]) throws(InputError) -> SwitchConfiguration {
     for folder in folders {

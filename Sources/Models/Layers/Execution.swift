@@ -1,3 +1,5 @@
+import Kernels
+import LinearAlgebra
 import Ranks
 import Tensors
 
@@ -29,6 +31,9 @@ public struct Execution: Sendable {
   public static func fused(_ workers: Workers) -> Execution {
     Execution(workers: workers, isExact: false)
   }
+
+  /// What the last bits of results depend on beside the program: kernels and BLAS.
+  public static var arithmetic: String { "\(KernelSet.active.name) kernels, \(BLAS.name)" }
 
   /// Whether this process has expert number `expert` of a layer.
   func has(_ expert: Int) -> Bool { owner(of: expert) == ranks.index }

@@ -33,21 +33,10 @@ extension MixtureOfExperts {
   ) throws(InputError) {
     let (ranks, columns) = (execution.ranks, scratch.normed.columns)
     // Of each rank, whether it failed, and its outputs one behind the other.
-    var counts = Array(repeating: 1, count: ranks.count)
-    var offsets = active.map { expert in
-      let owner = execution.owner(of: expert)
-      defer { counts[owner] += routes.choices[expert].count * columns }
-      return counts[owner]
-    }
-    var (starts, total) = ([Int](), 0)
-    for count in counts {
-      starts.append(total)
-      total += count
-    }
-    for (index, expert) in active.enumerated() {
-      offsets[index] += starts[execution.owner(of: expert)]
-    }
-    var numbers = Array<Float>(repeating: 0, count: total)
+    let (counts, offsets) = places(of: active, routes, columns, behind: 1)
+    let starts = counts.indices.map { counts[..<$0].reduce(0, +) }
+    var numbers = Array<Float>(repeating: 0, count: counts.reduce(0, +))
+    try requireExchangeable(numbers.count)
     numbers[starts[ranks.index]] = failure == nil ? 0 : 1
     if failure == nil {
       for (index, expert) in active.enumerated() where execution.has(expert) {
@@ -60,10 +49,58 @@ extension MixtureOfExperts {
       try ranks.agree { () throws(InputError) in if let failure { throw failure } }
     }
     for (index, expert) in active.enumerated() where !execution.has(expert) {
-      let rows = routes.choices[expert].count
-      scratch.networks[index].output.refill(rows: rows, columns: columns) { output in
-        for element in 0..<rows * columns { output[element] = numbers[offsets[index] + element] }
-      }
+      take(
+        routes.choices[expert].count,
+        of: numbers,
+        at: offsets[index],
+        &scratch.networks[index],
+        columns
+      )
+    }
+  }
+
+  /// Where outputs of the experts `active` stand that their owners give, one owner's behind the other's.
+  ///
+  /// - Parameter first: numbers before those of each owner.
+  /// - Returns: how many numbers each owner gives, and where those of each expert begin.
+  private func places(
+    of active: [Int],
+    _ routes: Routes,
+    _ columns: Int,
+    behind first: Int
+  ) -> (counts: [Int], offsets: [Int]) {
+    var counts = Array(repeating: first, count: execution.ranks.count)
+    let places = active.map { expert in
+      let owner = execution.owner(of: expert)
+      defer { counts[owner] += routes.choices[expert].count * columns }
+      return (owner: owner, offset: counts[owner])
+    }
+    return (counts, places.map { counts[..<$0.owner].reduce(0, +) + $0.offset })
+  }
+
+  /// Writes `rows` rows of `numbers`, from `first` on, to the output of `network`.
+  private func take(
+    _ rows: Int,
+    of numbers: [Float],
+    at first: Int,
+    _ network: inout FeedForward.Scratch,
+    _ columns: Int
+  ) {
+    network.output.refill(rows: rows, columns: columns) { output in
+      for element in 0..<rows * columns { output[element] = numbers[first + element] }
+    }
+  }
+
+  /// Checks that ranks can exchange `count` numbers at a time.
+  private func requireExchangeable(_ count: Int) throws(InputError) {
+    guard count <= Int(Int32.max) else {
+      throw InputError(
+        .unsupported,
+        at: name,
+        expected: "at most \(Int32.max) numbers that ranks exchange at a time",
+        found: "\(count)",
+        remedy: "Take shorter sequences or fewer ranks"
+      )
     }
   }
 
@@ -78,7 +115,12 @@ extension MixtureOfExperts {
   ) throws(InputError) {
     let (ranks, columns) = (execution.ranks, scratch.normed.columns)
     let allRoutes = ranks.gather(bytes: routes.bytes).map { Routes(bytes: $0) }
-    let allStates = gatherStates(scratch.normed)
+    let rows = ranks.gather(number: scratch.normed.rows)
+    // No rank gives or gets more than all of them have.
+    try ranks.agree { () throws(InputError) in
+      try requireExchangeable(rows.reduce(0, +) * columns * expertsPerToken)
+    }
+    let allStates = gatherStates(scratch.normed, rows)
     let (sent, sentCounts) = try ranks.agree { () throws(InputError) -> ([Float], [Int]) in
       var (sent, counts): ([Float], [Int]) = ([], [])
       for (routes, states) in zip(allRoutes, allStates) {
@@ -93,27 +135,23 @@ extension MixtureOfExperts {
       }
       return (sent, counts)
     }
-    var counts = Array(repeating: 0, count: ranks.count)
-    let places = active.map { expert in
-      let owner = execution.owner(of: expert)
-      defer { counts[owner] += routes.choices[expert].count * columns }
-      return (owner: owner, offset: counts[owner])
-    }
+    let (counts, offsets) = places(of: active, routes, columns, behind: 0)
     let received = ranks.swap(sent, counts: sentCounts, receiving: counts)
-    let starts = counts.indices.map { counts[..<$0].reduce(0, +) }
     for (index, expert) in active.enumerated() {
-      let rows = routes.choices[expert].count
-      let first = starts[places[index].owner] + places[index].offset
-      scratch.networks[index].output.refill(rows: rows, columns: columns) { output in
-        for element in 0..<rows * columns { output[element] = received[first + element] }
-      }
+      take(
+        routes.choices[expert].count,
+        of: received,
+        at: offsets[index],
+        &scratch.networks[index],
+        columns
+      )
     }
   }
 
-  /// The states of all ranks.
-  private func gatherStates(_ own: Matrix) -> [Matrix] {
+  /// The states of all ranks, each of which has so many `rows` of them.
+  private func gatherStates(_ own: Matrix, _ rows: [Int]) -> [Matrix] {
     let ranks = execution.ranks
-    let counts = ranks.gather(number: own.rows).map { $0 * own.columns }
+    let counts = rows.map { $0 * own.columns }
     let first = counts.prefix(ranks.index).reduce(0, +)
     var all = Array<Float>(repeating: 0, count: counts.reduce(0, +))
     all.replaceSubrange(first..<first + own.elements.count, with: own.elements)

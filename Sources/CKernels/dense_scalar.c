@@ -3,16 +3,20 @@
 
 #include <string.h>
 
-void qmoe_bf16_matvec_scalar(
-    const void *w, size_t rows, size_t columns, const float *x, float *y) {
-  const unsigned char *bytes = w;
-  for (size_t r = 0; r < rows; r++) {
-    // Eight sums side by side are what a compiler can keep in vector registers without reordering.
-    float sums[8] = {0};
-    for (size_t c = 0; c < columns; c++) {
-      sums[c % 8] += qmoe_bf16_at(bytes + 2 * (r * columns + c)) * x[c];
+static float multiply_row(const unsigned char *row, size_t columns, const float *x) {
+  // Eight sums side by side are what a compiler can keep in vector registers without reordering.
+  float sums[8] = {0};
+  for (size_t c = 0; c < columns; c++) sums[c % 8] += qmoe_bf16_at(row + 2 * c) * x[c];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+void qmoe_bf16_multiply_scalar(
+    const void *w, size_t rows, size_t columns, const float *x, size_t tokens, float *y, size_t stride) {
+  const unsigned char *row = w;
+  for (size_t r = 0; r < rows; r++, row += 2 * columns) {
+    for (size_t t = 0; t < tokens; t++) {
+      y[t * stride + r] = multiply_row(row, columns, x + t * columns);
     }
-    y[r] = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
   }
 }
 

@@ -6,22 +6,22 @@
 static const qmoe_kernels tables[] = {
 #if defined(__x86_64__)
     {"avx512", qmoe_quantize_activations_avx512, qmoe_ternary_sums_avx512, qmoe_apply_levels_avx512,
-     qmoe_ternary_expand_avx512, qmoe_bf16_matvec_avx512, qmoe_softmax_avx512, qmoe_gate_silu_avx512,
+     qmoe_ternary_expand_avx512, qmoe_bf16_multiply_avx512, qmoe_softmax_avx512, qmoe_gate_silu_avx512,
      qmoe_attention_scores_avx512, qmoe_attention_values_avx512, qmoe_round_columns_avx512,
      qmoe_quantize_segments_avx512, qmoe_grid_multiply_avx512},
     {"avx2", qmoe_quantize_activations_avx2, qmoe_ternary_sums_avx2, qmoe_apply_levels_avx2,
-     qmoe_ternary_expand_avx2, qmoe_bf16_matvec_avx2, qmoe_softmax_avx2, qmoe_gate_silu_avx2,
+     qmoe_ternary_expand_avx2, qmoe_bf16_multiply_avx2, qmoe_softmax_avx2, qmoe_gate_silu_avx2,
      qmoe_attention_scores_avx2, qmoe_attention_values_avx2, qmoe_round_columns_avx2,
      qmoe_quantize_segments_avx2, qmoe_grid_multiply_avx2},
 #endif
 #if defined(__aarch64__)
     {"neon", qmoe_quantize_activations_neon, qmoe_ternary_sums_neon, qmoe_apply_levels_neon,
-     qmoe_ternary_expand_neon, qmoe_bf16_matvec_neon, qmoe_softmax_neon, qmoe_gate_silu_neon,
+     qmoe_ternary_expand_neon, qmoe_bf16_multiply_neon, qmoe_softmax_neon, qmoe_gate_silu_neon,
      qmoe_attention_scores_neon, qmoe_attention_values_neon, qmoe_round_columns_neon,
      qmoe_quantize_segments_neon, qmoe_grid_multiply_neon},
 #endif
     {"scalar", qmoe_quantize_activations_scalar, qmoe_ternary_sums_scalar, qmoe_apply_levels_scalar,
-     qmoe_ternary_expand_scalar, qmoe_bf16_matvec_scalar, qmoe_softmax_scalar, qmoe_gate_silu_scalar,
+     qmoe_ternary_expand_scalar, qmoe_bf16_multiply_scalar, qmoe_softmax_scalar, qmoe_gate_silu_scalar,
      qmoe_attention_scores_scalar, qmoe_attention_values_scalar, qmoe_round_columns_scalar,
      qmoe_quantize_segments_scalar, qmoe_grid_multiply_scalar},
 };

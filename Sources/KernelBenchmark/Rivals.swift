@@ -28,8 +28,14 @@ struct Rivals {
     self.columns = columns
     self.tokens = tokens
     self.workers = workers
-    guard tokens > 1 else {
-      (parts, floats) = ([], [])
+    // Half as many bytes as there are of bfloat16 weights are still several times the caches.
+    floats =
+      tokens > 1
+      ? (0..<max(2, plain.count / 4)).map { _ in Array(repeating: 0.01, count: rows * columns) }
+      : []
+    // Few tokens have a kernel of their own.
+    guard tokens > Linear.fewTokens else {
+      parts = []
       return
     }
     let share = (rows + workers.count - 1) / workers.count
@@ -50,10 +56,6 @@ struct Rivals {
       parts.append(linears)
     }
     self.parts = parts
-    // Half as many bytes as there are of bfloat16 weights are still several times the caches.
-    floats = (0..<max(2, plain.count / 4)).map { _ in
-      Array(repeating: 0.01, count: rows * columns)
-    }
   }
 
   /// Float32 matrices that `multiplyFloat32` takes.
@@ -61,12 +63,13 @@ struct Rivals {
 
   /// Multiplies with all bfloat16 matrices.
   func multiplyBF16(_ x: [Float], into y: inout [Float]) throws(InputError) {
-    guard tokens > 1 else {
+    guard tokens > Linear.fewTokens else {
       for matrix in plain {
         KernelSet.active.multiplyBF16(
           [BFloat16Rows(matrix, count: rows)],
           columns: columns,
           x,
+          tokens: tokens,
           into: &y,
           workers: workers
         )

@@ -16,26 +16,28 @@ public struct BFloat16Rows: Sendable {
 }
 
 extension KernelSet {
-  /// Multiplies one token with matrices of bfloat16 numbers as if each lay below the one before:
-  /// `y[r] = Σ_c w[r, c] · x[c]` over the rows `r` of all of them, in float32.
+  /// Multiplies a few tokens with matrices of bfloat16 numbers as if each lay below the one before:
+  /// `y[t, r] = Σ_c w[r, c] · x[t, c]` over the rows `r` of all of them, in float32. What one token gives does
+  /// not depend on the others.
   ///
   /// - Parameters:
   ///   - matrices: of the same number of columns.
-  ///   - x: `[columns]`
-  ///   - y: room for the rows of all matrices.
+  ///   - x: `[tokens, columns]`
+  ///   - y: `[tokens, rows of all matrices]`
   ///   - workers: all rows are divided between them in one loop.
   public func multiplyBF16(
     _ matrices: [BFloat16Rows],
     columns: Int,
     _ x: UnsafePointer<Float>,
+    tokens: Int = 1,
     into y: UnsafeMutablePointer<Float>,
     workers: Workers = Workers(count: 1)
   ) {
     precondition(matrices.allSatisfy { $0.bytes.count >= 2 * $0.count * columns })
     let all = matrices.reduce(0) { $0 + $1.count }
     // The tokens are read once for every row: not across cache lines.
-    withUnsafeTemporaryAllocation(byteCount: 4 * columns, alignment: 64) { copy in
-      copy.copyMemory(from: UnsafeRawBufferPointer(start: x, count: 4 * columns))
+    withUnsafeTemporaryAllocation(byteCount: 4 * tokens * columns, alignment: 64) { copy in
+      copy.copyMemory(from: UnsafeRawBufferPointer(start: x, count: copy.count))
       guard let aligned = copy.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
       let (input, output) = (Shared(UnsafePointer(aligned)), Shared(y))
       workers.forEachChunk(of: all, by: (all + workers.count - 1) / workers.count) { range in
@@ -43,12 +45,14 @@ extension KernelSet {
         for matrix in matrices {
           let rows = range.clamped(to: start..<start + matrix.count)
           if !rows.isEmpty {
-            table.pointee.bf16_matvec(
+            table.pointee.bf16_multiply(
               matrix.bytes.base + 2 * (rows.lowerBound - start) * columns,
               rows.count,
               columns,
               input.value,
-              output.value + rows.lowerBound
+              tokens,
+              output.value + rows.lowerBound,
+              all
             )
           }
           start += matrix.count

@@ -195,31 +195,41 @@ static void check_random_bytes(int rounds) {
   printf("random bytes: refused %zu of %d times\n", refused, 2 * rounds);
 }
 
-static void check_bf16_matvec(int rounds) {
+// One to nine tokens: each gives the bits that it gives alone, and about the right numbers.
+static void check_bf16_multiply(int rounds) {
   for (int round = 0; round < rounds; round++) {
     const size_t rows = 1 + random_below(5), columns = 1 + random_below(MAX_SIZE);
+    const size_t tokens = 1 + random_below(9);
     uint8_t *weights = guarded(rows * columns * 2);
-    float *x = guarded(columns * 4), *y = guarded(rows * 4);
-    for (size_t c = 0; c < columns; c++) x[c] = normal();
+    float *x = guarded(tokens * columns * 4), *y = guarded(tokens * rows * 4);
+    float *alone = guarded(rows * 4);
+    for (size_t i = 0; i < tokens * columns; i++) x[i] = normal();
     for (size_t i = 0; i < rows * columns; i++) {
       float weight = normal();
       memcpy(weights + 2 * i, (uint8_t *)&weight + 2, 2);
     }
-    tested->bf16_matvec(weights, rows, columns, x, y);
-    for (size_t r = 0; r < rows; r++) {
-      double sum = 0, magnitude = 0;
-      for (size_t c = 0; c < columns; c++) {
-        float weight = 0;
-        memcpy((uint8_t *)&weight + 2, weights + 2 * (r * columns + c), 2);
-        sum += (double)weight * (double)x[c];
-        magnitude += fabs((double)weight * (double)x[c]);
+    tested->bf16_multiply(weights, rows, columns, x, tokens, y, rows);
+    for (size_t t = 0; t < tokens; t++) {
+      tested->bf16_multiply(weights, rows, columns, x + t * columns, 1, alone, rows);
+      REQUIRE(memcmp(y + t * rows, alone, rows * 4) == 0, "token %zu of %zu", t, tokens);
+      for (size_t r = 0; r < rows; r++) {
+        double sum = 0, magnitude = 0;
+        for (size_t c = 0; c < columns; c++) {
+          float weight = 0;
+          memcpy((uint8_t *)&weight + 2, weights + 2 * (r * columns + c), 2);
+          double product = (double)weight * (double)x[t * columns + c];
+          sum += product;
+          magnitude += fabs(product);
+        }
+        // Rounding errors grow with the number of terms and their size.
+        REQUIRE(
+            fabs((double)alone[r] - sum) <= magnitude * 0x1p-23 * (double)(columns + 1), "row %zu", r);
       }
-      // Rounding errors grow with the number of terms and their size.
-      REQUIRE(fabs((double)y[r] - sum) <= magnitude * 0x1p-23 * (double)(columns + 1), "row %zu", r);
     }
     release(weights, rows * columns * 2);
-    release(x, columns * 4);
-    release(y, rows * 4);
+    release(x, tokens * columns * 4);
+    release(y, tokens * rows * 4);
+    release(alone, rows * 4);
   }
   printf("%d bfloat16 products\n", rounds);
 }
@@ -358,7 +368,7 @@ int main(int count, char **arguments) {
   check_largest_sums();
   check_damaged_matrices(160);
   check_random_bytes(400);
-  check_bf16_matvec(200);
+  check_bf16_multiply(200);
   check_exponentials(100);
   check_attention(100);
   check_grids(300);

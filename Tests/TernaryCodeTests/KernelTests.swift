@@ -236,27 +236,34 @@ import Testing
     }
   }
 
-  /// Matrices in one loop give the bits of each alone, wherever threads divide the rows.
+  /// Matrices and tokens in one loop give the bits of each alone, wherever threads divide the rows.
   @Test(arguments: [1, 2, 3, 5])
   func stackedBFloat16ProductsAreThoseOfEach(threads: Int) {
-    let columns = 95
-    let x = randomActivations(columns, seed: 4)
+    let (columns, tokens) = (95, 7)
+    let x = randomActivations(tokens * columns, seed: 4)
     let matrices = [7, 1, 12].map { rows in
       let weights = randomActivations(rows * columns, seed: UInt64(rows)).map(\.bfloat16BitPattern)
       return (bytes: weights.withUnsafeBytes { ByteView(copying: Array($0)) }, rows: rows)
     }
-    func product(_ matrices: [(bytes: ByteView, rows: Int)], _ workers: Workers) -> [Float] {
-      var y = [Float](repeating: .nan, count: matrices.reduce(0) { $0 + $1.rows })
+    func product(_ matrices: [(bytes: ByteView, rows: Int)], _ x: [Float], _ workers: Workers)
+      -> [Float]
+    {
+      let tokens = x.count / columns
+      var y = [Float](repeating: .nan, count: tokens * matrices.reduce(0) { $0 + $1.rows })
       KernelSet.active.multiplyBF16(
         matrices.map { BFloat16Rows($0.bytes, count: $0.rows) },
         columns: columns,
         x,
+        tokens: tokens,
         into: &y,
         workers: workers
       )
       return y
     }
-    let each = matrices.flatMap { product([$0], Workers(count: 1)) }
-    #expect(product(matrices, Workers(count: threads)) == each)
+    let each = (0..<tokens).flatMap { token in
+      let x = Array(x[token * columns..<(token + 1) * columns])
+      return matrices.flatMap { product([$0], x, Workers(count: 1)) }
+    }
+    #expect(product(matrices, x, Workers(count: threads)) == each)
   }
 }

@@ -1,24 +1,24 @@
-// Uncompressed matrix times one token.
+// Uncompressed matrix times a few tokens.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-// y[r] = sum over c of w[r][c] * x[c], in float32.
-//   w[rows][columns]  bfloat16 bits, little-endian, no alignment needed
-//   x[columns], y[rows]
+// y[t * stride + r] = sum over c of w[r][c] * x[t][c], in float32.
+//   w[rows][columns]    bfloat16 bits, little-endian, no alignment needed
+//   x[tokens][columns], y[tokens][stride]
 // Sums are taken in an order of the kernel's own, so that results differ in the last bits between
-// instruction sets.
-typedef void qmoe_bf16_matvec(
-    const void *w, size_t rows, size_t columns, const float *x, float *y);
+// instruction sets; but what one token gives does not depend on the others.
+typedef void qmoe_bf16_multiply(
+    const void *w, size_t rows, size_t columns, const float *x, size_t tokens, float *y, size_t stride);
 
 // Reads bytes[count] as fast as memory gives them, for comparison; the result depends on all of them.
 uint64_t qmoe_read(const void *bytes, size_t count);
 
-qmoe_bf16_matvec qmoe_bf16_matvec_scalar;
+qmoe_bf16_multiply qmoe_bf16_multiply_scalar;
 #if defined(__x86_64__)
-qmoe_bf16_matvec qmoe_bf16_matvec_avx2;
-qmoe_bf16_matvec qmoe_bf16_matvec_avx512;
+qmoe_bf16_multiply qmoe_bf16_multiply_avx2;
+qmoe_bf16_multiply qmoe_bf16_multiply_avx512;
 #endif
 #if defined(__aarch64__)
-qmoe_bf16_matvec qmoe_bf16_matvec_neon;
+qmoe_bf16_multiply qmoe_bf16_multiply_neon;
 #endif

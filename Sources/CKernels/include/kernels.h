@@ -13,7 +13,7 @@ typedef struct {
   qmoe_ternary_sums *ternary_sums;
   qmoe_apply_levels *apply_levels;
   qmoe_ternary_expand *ternary_expand;
-  qmoe_bf16_matvec *bf16_matvec;
+  qmoe_bf16_multiply *bf16_multiply;
   qmoe_softmax *softmax;
   qmoe_gate_silu *gate_silu;
   qmoe_attention_scores *attention_scores;

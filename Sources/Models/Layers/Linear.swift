@@ -7,9 +7,11 @@ import Tensors
 /// A weight matrix that is multiplied with tokens: `y = x · Wᵀ`, plus the bias if it has one.
 ///
 /// The weights stay as they are stored, mapped from their file. Ternary weights, and bfloat16 ones
-/// with a single token, are multiplied by kernels that read them so; for all others, and where
+/// with few tokens, are multiplied by kernels that read them so; for all others, and where
 /// `Execution` asks for exactness, a panel of rows at a time is expanded to float32 and multiplied by
 /// the BLAS.
+///
+/// Unless `Execution` asks for exactness, each of up to `fewTokens` tokens gives the bits that it gives alone.
 public struct Linear: Sendable {
   /// What the weights are stored as.
   public enum Storage: Sendable {
@@ -20,6 +22,10 @@ public struct Linear: Sendable {
     /// Codes, decoded as they are used.
     case compressed(CompressedMatrix)
   }
+
+  /// So many tokens are multiplied as if one by one: sequences that are written together get the tokens that
+  /// each alone would get.
+  public static let fewTokens = 32
 
   /// Its name in the checkpoint; `nil` for one that is made of others.
   public internal(set) var name: String?
@@ -114,7 +120,7 @@ public struct Linear: Sendable {
     let tokens = x.rows
     let workers = execution.workers(for: tokens * rows * columns)
     switch storage {
-    case .plain where tokens == 1:
+    case .plain where tokens <= Self.fewTokens:
       guard let bfloat16 else { return false }
       x.elements.withUnsafeBufferPointer { x in
         guard let x = x.baseAddress else { return }
@@ -122,6 +128,7 @@ public struct Linear: Sendable {
           [bfloat16],
           columns: columns,
           x,
+          tokens: tokens,
           into: out,
           workers: workers
         )
@@ -179,14 +186,13 @@ public struct Linear: Sendable {
         try expand(range, into: panel)
         x.elements.withUnsafeBufferPointer { x_ in
           guard let tokens = x_.baseAddress else { return }
-          BLAS.multiply(
+          multiplyByBLAS(
             tokens,
             tokens: x.rows,
+            oneByOne: !execution.isExact && x.rows <= Self.fewTokens,
             columns: columns,
-            xStride: columns,
             transposed: panel,
             rows: range.count,
-            wStride: columns,
             into: out + first,
             yStride: rows
           )

@@ -27,16 +27,17 @@ struct StackedLinear: Sendable {
     let (columns, execution) = (parts[0].columns, parts[0].execution)
     precondition(x.columns == columns)
     try y.refill(rows: x.rows, columns: rows) { (out) throws(InputError) in
-      if !execution.isExact, x.rows == 1, !bfloat16.isEmpty {
+      if !execution.isExact, x.rows <= Linear.fewTokens, !bfloat16.isEmpty {
         // One loop for all threads to meet at instead of one for each matrix.
-        x.elements.withUnsafeBufferPointer { x in
-          guard let x = x.baseAddress else { return }
+        x.elements.withUnsafeBufferPointer { elements in
+          guard let first = elements.baseAddress else { return }
           KernelSet.active.multiplyBF16(
             bfloat16,
             columns: columns,
-            x,
+            first,
+            tokens: x.rows,
             into: out,
-            workers: execution.workers(for: rows * columns)
+            workers: execution.workers(for: x.rows * rows * columns)
           )
         }
         return

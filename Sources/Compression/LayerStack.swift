@@ -35,15 +35,14 @@ struct LayerStack: Sendable {
     embed = { (sequence) throws(InputError) in try stack.embed(ids[sequence]) }
     attend = { (x, layer, sequence) throws(InputError) in
       let layer = stack.layers[layer]
-      var (cache, scratch) = (KeyValueCache(), LayerScratch())
+      var scratch = LayerScratch()
       let encoder = try encoded.map { (encoded) throws(InputError) in
         try layer.encoderCache(encoded[sequence: sequence])
       }
       try layer.attend(
         &x,
-        cache: &cache,
         encoder: encoder ?? nil,
-        bias: stack.bias(queries: 0..<x.rows, keys: x.rows),
+        bias: stack.bias(positions: x.rows),
         scratch: &scratch
       )
     }

@@ -3,6 +3,8 @@ import Tensors
 
 /// A model that predicts tokens, of any architecture.
 public protocol LanguageModel: Sendable {
+  /// An output in the making.
+  associatedtype Session: GenerationSession
   /// Number of token ids.
   var vocabularySize: Int { get }
   /// Length of a hidden state.
@@ -48,7 +50,7 @@ public protocol LanguageModel: Sendable {
   /// - Throws: `InputError` if the prompt is longer than the context, an id is out of range, or
   ///   weights are damaged.
   func begin(_ prompt: [Int]) throws(InputError) -> (
-    session: any GenerationSession, logits: [Float]
+    session: Session, logits: [Float]
   )
 }
 
@@ -89,6 +91,21 @@ public protocol GenerationSession: Sendable {
   ///
   /// - Throws: `InputError` if an id is out of range, or weights are damaged.
   mutating func advance(_ ids: [Int]) throws(InputError) -> [Float]
+
+  /// Reads one more token of each of several sequences together: weights are read and decoded once for all of
+  /// them. Each of up to `Linear.fewTokens` sequences gives the bits that it gives alone, unless the model's
+  /// execution is exact.
+  ///
+  /// - Parameters:
+  ///   - sessions: of the same model.
+  ///   - ids: a token for each session.
+  /// - Returns: the logits after these tokens, `[sessions, vocabularySize]`, and where the tokens went in each
+  ///   sparse layer that they passed.
+  /// - Throws: `InputError` if an id is out of range, a context is full, or weights are damaged; of the last no
+  ///   session can go on.
+  static func advance(_ sessions: inout [Self], _ ids: [Int]) throws(InputError) -> (
+    logits: Matrix, routes: [Routes]
+  )
 
   /// Forgets all tokens after the first `position`, to go on from there.
   mutating func rewind(to position: Int)

@@ -224,7 +224,15 @@ import Testing
       let weights = randomActivations(rows * columns, seed: 3).map(\.bfloat16BitPattern)
       let x = randomActivations(columns, seed: 4)
       var y = [Float](repeating: .nan, count: rows)
-      kernels.pointee.bf16_matvec(weights, rows, columns, x, &y)
+      kernels.pointee.bf16_multiply(weights, rows, columns, x, 1, &y, rows)
+      for tokens in [2, 3, 4, 9] {
+        let copies = (0..<tokens).flatMap { _ in x }
+        var out = [Float](repeating: .nan, count: tokens * (rows + 1))
+        kernels.pointee.bf16_multiply(weights, rows, columns, copies, tokens, &out, rows + 1)
+        for token in 0..<tokens {
+          #expect(Array(out[token * (rows + 1)..<token * (rows + 1) + rows]) == y)
+        }
+      }
       for row in 0..<rows {
         let terms = (0..<columns).map {
           Double(Float(bfloat16BitPattern: weights[row * columns + $0])) * Double(x[$0])

@@ -67,22 +67,22 @@ public struct DecoderLayer: ResidualLayer {
     }
   }
 
-  /// The first half: adds attention to `x`, of whose tokens the first is at `position`.
+  /// The first half: adds attention to `x`, the states of the new `tokens`.
   ///
-  /// - Parameter cache: keys and values of the tokens before; those of `x` are appended.
+  /// - Parameter caches: keys and values of the tokens before, for each sequence; those of `x` are appended.
   func attend(
     _ x: inout Matrix,
-    cache: inout KeyValueCache,
-    position: Int,
+    caches: inout [KeyValueCache],
+    _ tokens: NewTokens,
     _ rotations: Rotations,
     scratch: inout LayerScratch
   ) throws(InputError) {
     attentionNorm.normalise(x, into: &scratch.normed)
     switch attention {
     case .grouped(let attention):
-      try attention.attend(&cache, position: position, rotations, scratch: &scratch)
+      try attention.attend(&caches, tokens, rotations, scratch: &scratch)
     case .latent(let attention):
-      try attention.attend(&cache, position: position, rotations, scratch: &scratch)
+      try attention.attend(&caches, tokens, rotations, scratch: &scratch)
     }
     x += scratch.output
   }

@@ -79,11 +79,11 @@ public struct DecoderModel: Sendable {
     layer index: Int,
     scratch: inout LayerScratch
   ) throws(InputError) {
-    var cache = KeyValueCache()
+    var caches = [KeyValueCache()]
     try layers[index].attend(
       &x,
-      cache: &cache,
-      position: 0,
+      caches: &caches,
+      NewTokens(x.rows, after: 0),
       configuration.rotary.rotations(at: 0..<x.rows),
       scratch: &scratch
     )
@@ -132,7 +132,7 @@ extension DecoderModel: LanguageModel {
 
   /// Reads `prompt` and begins to write; see `LanguageModel`.
   public func begin(_ prompt: [Int]) throws(InputError) -> (
-    session: any GenerationSession, logits: [Float]
+    session: DecoderSession, logits: [Float]
   ) {
     var session = DecoderSession(self)
     let logits = try session.advance(prompt)

@@ -88,11 +88,11 @@ struct GroupedQueryAttention: Sendable {
     )
   }
 
-  /// Attends from the rows of `scratch.normed`, of which the first is at `position`, to the tokens of
-  /// `cache`, to which it appends theirs; the result is `scratch.output`, `[tokens, modelSize]`.
+  /// Attends from the rows of `scratch.normed`, the new `tokens`, to those in the caches of their sequences, to
+  /// which it appends theirs; the result is `scratch.output`, `[tokens, modelSize]`.
   func attend(
-    _ cache: inout KeyValueCache,
-    position: Int,
+    _ caches: inout [KeyValueCache],
+    _ tokens: NewTokens,
     _ rotations: Rotations,
     scratch: inout LayerScratch
   ) throws(InputError) {
@@ -100,15 +100,17 @@ struct GroupedQueryAttention: Sendable {
     prepare(&scratch.projected, rotations)
     let width = settings.heads * settings.headSize
     let values = width + core.keyWidth
-    cache.append(
-      scratch.projected,
+    caches.append(
+      tokens,
+      of: scratch.projected,
       keys: width..<values,
       values: values..<values + core.valueWidth
     )
     core.attend(
       scratch.projected,
-      to: cache,
-      .causal(first: position, window: window),
+      tokens,
+      to: caches,
+      { .causal(first: $0.position, window: window) },
       scores: &scratch.scores,
       into: &scratch.attended
     )

@@ -111,11 +111,11 @@ struct LatentAttention: Sendable {
     )
   }
 
-  /// Attends from the rows of `scratch.normed`, of which the first is at `position`, to the tokens of
-  /// `cache`, to which it appends theirs; the result is `scratch.output`, `[tokens, modelSize]`.
+  /// Attends from the rows of `scratch.normed`, the new `tokens`, to those in the caches of their sequences, to
+  /// which it appends theirs; the result is `scratch.output`, `[tokens, modelSize]`.
   func attend(
-    _ cache: inout KeyValueCache,
-    position: Int,
+    _ caches: inout [KeyValueCache],
+    _ tokens: NewTokens,
     _ rotations: Rotations,
     scratch: inout LayerScratch
   ) throws(InputError) {
@@ -125,7 +125,12 @@ struct LatentAttention: Sendable {
     prepareKeys(&scratch.projected, first, rotations)
     let latents = first..<first + settings.latentRank
     InputRecorder.note(expansion, scratch.projected.columns(latents))
-    cache.append(scratch.projected, keys: first..<scratch.projected.columns, values: 0..<0)
+    caches.append(
+      tokens,
+      of: scratch.projected,
+      keys: first..<scratch.projected.columns,
+      values: 0..<0
+    )
     if let query {
       let made = scratch.projected.columns(0..<first)
       var normed = Matrix()
@@ -136,8 +141,9 @@ struct LatentAttention: Sendable {
     }
     core.attend(
       try absorbed(scratch.queries, rotations),
-      to: cache,
-      .causal(first: position, window: nil),
+      tokens,
+      to: caches,
+      { .causal(first: $0.position, window: nil) },
       scores: &scratch.scores,
       into: &scratch.attended
     )
@@ -171,17 +177,19 @@ struct LatentAttention: Sendable {
         try queries.elements.withUnsafeBufferPointer { (queries_) throws(InputError) in
           guard let source = queries_.baseAddress.map({ $0 + head * inWidth }) else { return }
           try withExpansion(ofHead: head, rows: 0..<plain) { keys in
-            BLAS.multiply(
-              source,
-              tokens: queries.rows,
-              inner: plain,
-              xStride: queries.columns,
-              by: keys,
-              columns: rank,
-              bStride: rank,
-              into: target,
-              yStride: settings.heads * outWidth
-            )
+            for few in products(of: queries.rows) {
+              BLAS.multiply(
+                source + few.lowerBound * queries.columns,
+                tokens: few.count,
+                inner: plain,
+                xStride: queries.columns,
+                by: keys,
+                columns: rank,
+                bStride: rank,
+                into: target + few.lowerBound * settings.heads * outWidth,
+                yStride: settings.heads * outWidth
+              )
+            }
           }
           for row in 0..<queries.rows {
             let turned = target + row * settings.heads * outWidth + rank
@@ -205,21 +213,28 @@ struct LatentAttention: Sendable {
           guard let source = found.baseAddress.map({ $0 + head * rank }) else { return }
           let rows = settings.plainSize..<settings.plainSize + size
           try withExpansion(ofHead: head, rows: rows) { values in
-            BLAS.multiply(
-              source,
-              tokens: attended.rows,
-              columns: rank,
-              xStride: attended.columns,
-              transposed: values,
-              rows: size,
-              wStride: rank,
-              into: out.value + head * size,
-              yStride: settings.heads * size
-            )
+            for few in products(of: attended.rows) {
+              BLAS.multiply(
+                source + few.lowerBound * attended.columns,
+                tokens: few.count,
+                columns: rank,
+                xStride: attended.columns,
+                transposed: values,
+                rows: size,
+                wStride: rank,
+                into: out.value + few.lowerBound * settings.heads * size + head * size,
+                yStride: settings.heads * size
+              )
+            }
           }
         }
       }
     }
+  }
+
+  /// The tokens of each call of the BLAS.
+  private func products(of tokens: Int) -> [Range<Int>] {
+    Linear.products(of: tokens, isExact: expansion.execution.isExact)
   }
 
   /// Calls `body` with rows of a head's part of the expansion, as float32.

@@ -17,14 +17,19 @@ public struct KeyValueCache: Sendable {
     (count, self.keys, self.values) = (keys.rows, keys.elements, values.elements)
   }
 
-  /// Appends the columns `keys` and `values` of each row of `x`.
-  mutating func append(_ x: Matrix, keys keyColumns: Range<Int>, values valueColumns: Range<Int>) {
-    for row in 0..<x.rows {
+  /// Appends the columns `keys` and `values` of the rows `rows` of `x`.
+  mutating func append(
+    _ rows: Range<Int>,
+    of x: Matrix,
+    keys keyColumns: Range<Int>,
+    values valueColumns: Range<Int>
+  ) {
+    for row in rows {
       let first = row * x.columns
       keys += x.elements[first + keyColumns.lowerBound..<first + keyColumns.upperBound]
       values += x.elements[first + valueColumns.lowerBound..<first + valueColumns.upperBound]
     }
-    count += x.rows
+    count += rows.count
   }
 
   /// Forgets all tokens after the first `length`.
@@ -33,5 +38,19 @@ public struct KeyValueCache: Sendable {
     keys.removeLast(keys.count / count * (count - length))
     values.removeLast(values.count / count * (count - length))
     count = length
+  }
+}
+
+extension [KeyValueCache] {
+  /// Appends to each cache, that of a sequence, the columns `keys` and `values` of its rows of `x`.
+  mutating func append(
+    _ tokens: NewTokens,
+    of x: Matrix,
+    keys: Range<Int>,
+    values: Range<Int>
+  ) {
+    for (index, part) in tokens.parts.enumerated() {
+      self[index].append(part.rows, of: x, keys: keys, values: values)
+    }
   }
 }

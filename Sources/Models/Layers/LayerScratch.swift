@@ -9,12 +9,14 @@ public struct LayerScratch: Sendable {
   var projected = Matrix()
   /// Queries alone.
   var queries = Matrix()
-  /// Attention scores.
-  var scores: [Float] = []
+  /// Attention scores of each sequence.
+  var scores: [[Float]] = []
   /// What the heads found, side by side.
   var attended = Matrix()
   /// Of the dense network, or of each expert that works on the tokens.
   var networks = [FeedForward.Scratch()]
+  /// Where the tokens went in each sparse layer so far; `nil` where nobody asks.
+  var routes: [Routes]?
   /// What the part gives, to be added to its input.
   var output = Matrix()
 

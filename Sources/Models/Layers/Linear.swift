@@ -27,6 +27,11 @@ public struct Linear: Sendable {
   /// each alone would get.
   public static let fewTokens = 32
 
+  /// The tokens of each call of the BLAS: few go one by one, since it may round otherwise where there are more.
+  static func products(of tokens: Int, isExact: Bool) -> [Range<Int>] {
+    isExact || tokens > fewTokens ? [0..<tokens] : (0..<tokens).map { $0..<$0 + 1 }
+  }
+
   /// Its name in the checkpoint; `nil` for one that is made of others.
   public internal(set) var name: String?
   /// Output size.
@@ -186,16 +191,19 @@ public struct Linear: Sendable {
         try expand(range, into: panel)
         x.elements.withUnsafeBufferPointer { x_ in
           guard let tokens = x_.baseAddress else { return }
-          multiplyByBLAS(
-            tokens,
-            tokens: x.rows,
-            oneByOne: !execution.isExact && x.rows <= Self.fewTokens,
-            columns: columns,
-            transposed: panel,
-            rows: range.count,
-            into: out + first,
-            yStride: rows
-          )
+          for few in Self.products(of: x.rows, isExact: execution.isExact) {
+            BLAS.multiply(
+              tokens + few.lowerBound * columns,
+              tokens: few.count,
+              columns: columns,
+              xStride: columns,
+              transposed: panel,
+              rows: range.count,
+              wStride: columns,
+              into: out + few.lowerBound * rows + first,
+              yStride: rows
+            )
+          }
         }
       }
       first = range.upperBound

@@ -117,9 +117,22 @@ public struct MixtureOfExperts: Sendable {
     return scratch.output
   }
 
-  /// Writes to `scratch.output` what the experts make of the tokens of one sequence, `scratch.normed`.
-  func run(_ scratch: inout LayerScratch) throws(InputError) {
-    try run(route(scratch.normed), &scratch)
+  /// Writes to `scratch.output` what the experts make of `tokens`, the rows of `scratch.normed`.
+  func run(_ tokens: NewTokens, _ scratch: inout LayerScratch) throws(InputError) {
+    let routes = route(scratch.normed, tokens)
+    scratch.routes?.append(routes)
+    try run(routes, &scratch)
+  }
+
+  /// Where `tokens` go, whose states are `x`.
+  private func route(_ x: Matrix, _ tokens: NewTokens) -> Routes {
+    // An expert's capacity counts for each sequence.
+    guard case .single = router, let first = tokens.parts.first, tokens.parts.count > 1 else {
+      return route(x)
+    }
+    return tokens.parts.dropFirst().reduce(into: route(x.rows(first.rows))) { routes, part in
+      routes.append(route(x.rows(part.rows)), offset: part.rows.lowerBound)
+    }
   }
 
   /// Adds up what the experts give, each times its weight, in the order of their numbers.

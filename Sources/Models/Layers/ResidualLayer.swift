@@ -28,16 +28,24 @@ extension ResidualLayer {
     network = .sparse(experts)
   }
 
-  /// The second half: adds to `x` what the feed-forward network makes of it. `x` holds the tokens of
-  /// one sequence, since an expert's capacity may count per sequence.
+  /// The second half: adds to `x`, the tokens of one sequence, what the feed-forward network makes of it.
   public func feedForward(_ x: inout Matrix, scratch: inout LayerScratch) throws(InputError) {
+    try feedForward(&x, NewTokens(x.rows, after: 0), scratch: &scratch)
+  }
+
+  /// The second half: adds to `x`, the new `tokens` of some sequences, what the feed-forward network makes of it.
+  func feedForward(
+    _ x: inout Matrix,
+    _ tokens: NewTokens,
+    scratch: inout LayerScratch
+  ) throws(InputError) {
     networkNorm.normalise(x, into: &scratch.normed)
     switch network {
     case .dense(let layer):
       try layer.run(scratch.normed, &scratch.networks[0])
       x += scratch.networks[0].output
     case .sparse(let experts):
-      try experts.run(&scratch)
+      try experts.run(tokens, &scratch)
       x += scratch.output
     }
   }

@@ -18,7 +18,7 @@ struct RotaryEmbedding: Sendable {
   let layout: Layout
 
   /// The rotations of tokens at `positions`.
-  func rotations(at positions: Range<Int>) -> Rotations {
+  func rotations(at positions: some Sequence<Int>) -> Rotations {
     var (cosines, sines): ([Float], [Float]) = ([], [])
     for position in positions {
       for frequency in frequencies {

@@ -53,38 +53,72 @@ struct ScaledAttention: Sendable {
   /// Attends from the queries with which the rows of `queries` begin, `[tokens, heads × keySize]`.
   ///
   /// - Parameters:
-  ///   - scores: room for scores, which grows.
+  ///   - tokens: which rows belong to which sequence.
+  ///   - caches: keys and values of each sequence.
+  ///   - visibility: which keys the tokens of a sequence attend to.
+  ///   - scores: room for scores of each sequence, which grows.
   ///   - attended: gets what the heads found, `[tokens, heads × valueSize]`.
   func attend(
     _ queries: Matrix,
+    _ tokens: NewTokens,
+    to caches: [KeyValueCache],
+    _ visibility: @Sendable (NewTokens.Part) -> Visibility,
+    scores: inout [[Float]],
+    into attended: inout Matrix
+  ) {
+    while scores.count < caches.count { scores.append([]) }
+    attended.refill(rows: queries.rows, columns: heads * valueSize) { out in
+      queries.elements.withUnsafeBufferPointer { rows in
+        scores.withUnsafeMutableBufferPointer { scores in
+          guard let first = rows.baseAddress, let scores = scores.baseAddress else { return }
+          let (out, rows, room) = (Shared(out), Shared(first), Shared(scores))
+          // Sequences side by side; of a single one the heads.
+          workers.forEach(caches.count) { index in
+            let part = tokens.parts[index]
+            let first = part.rows.lowerBound
+            attend(
+              rows.value + first * queries.columns,
+              stride: queries.columns,
+              count: part.rows.count,
+              to: caches[index],
+              visibility(part),
+              scores: &room.value[index],
+              into: out.value + first * heads * valueSize
+            )
+          }
+        }
+      }
+    }
+  }
+
+  /// Attends from `count` queries of one sequence, the first at `queries`, to the tokens of `cache`.
+  private func attend(
+    _ queries: UnsafePointer<Float>,
+    stride: Int,
+    count: Int,
     to cache: KeyValueCache,
     _ visibility: Visibility,
     scores: inout [Float],
-    into attended: inout Matrix
+    into out: UnsafeMutablePointer<Float>
   ) {
-    let keys = cache.keys.count / keyWidth
-    attended.refill(rows: queries.rows, columns: heads * valueSize) { out in
-      queries.elements.withUnsafeBufferPointer { query in
-        cache.keys.withUnsafeBufferPointer { keyRows in
-          cache.values.withUnsafeBufferPointer { values in
-            guard let query = query.baseAddress, let keyRows = keyRows.baseAddress,
-              let values = valuesAreKeys ? keyRows : values.baseAddress
-            else { return }
-            let memory = Memory(
-              queries: query,
-              queryStride: queries.columns,
-              keys: keyRows,
-              values: values,
-              valueStride: valuesAreKeys ? keyWidth : valueWidth,
-              keyCount: keys,
-              out: out
-            )
-            if queries.rows == 1 {
-              attendSingle(memory, visibility, scores: &scores)
-            } else {
-              attendSeveral(memory, tokens: queries.rows, visibility)
-            }
-          }
+    cache.keys.withUnsafeBufferPointer { keys in
+      cache.values.withUnsafeBufferPointer { values in
+        guard let keyRows = keys.baseAddress,
+          let values = valuesAreKeys ? keyRows : values.baseAddress
+        else { return }
+        let memory = Memory(
+          queries: queries,
+          queryStride: stride,
+          keys: keyRows,
+          values: values,
+          valueStride: valuesAreKeys ? keyWidth : valueWidth,
+          keyCount: keys.count / keyWidth,
+          out: out
+        )
+        if count == 1 {
+          attendSingle(memory, visibility, scores: &scores)
+        } else {
+          attendSeveral(memory, tokens: count, visibility)
         }
       }
     }

@@ -39,37 +39,50 @@ public struct Attention: Sendable {
     KeyValueCache(keys: try key(x), values: try value(x))
   }
 
-  /// Attends from the rows of `scratch.normed` to the tokens of `cache`, to which it appends theirs.
+  /// Attends from the rows of `scratch.normed`, the new `tokens`, to those in the caches of their sequences, to
+  /// which it appends theirs.
   ///
   /// - Parameters:
-  ///   - bias: of the scores, and which keys are visible.
+  ///   - bias: of the scores, and which keys are visible; its capacity is enough for all.
   ///   - scratch: gets the result as its `output`, `[tokens, modelSize]`.
   func attendToSelf(
-    _ cache: inout KeyValueCache,
+    _ caches: inout [KeyValueCache],
+    _ tokens: NewTokens,
     bias: PositionBias,
     scratch: inout LayerScratch
   ) throws(InputError) {
     try projection.multiply(scratch.normed, into: &scratch.projected)
     let width = core.keyWidth
-    cache.append(scratch.projected, keys: width..<2 * width, values: 2 * width..<3 * width)
+    caches.append(
+      tokens,
+      of: scratch.projected,
+      keys: width..<2 * width,
+      values: 2 * width..<3 * width
+    )
     core.attend(
       scratch.projected,
-      to: cache,
-      .biased(bias),
+      tokens,
+      to: caches,
+      { .biased(bias.moved(to: $0)) },
       scores: &scratch.scores,
       into: &scratch.attended
     )
     try output.multiply(scratch.attended, into: &scratch.output)
   }
 
-  /// Attends from the rows of `scratch.normed` to the tokens of `cache`, all of them alike; the result
-  /// is `scratch.output`, `[tokens, modelSize]`.
-  func attend(to cache: KeyValueCache, scratch: inout LayerScratch) throws(InputError) {
+  /// Attends from the rows of `scratch.normed`, `tokens` of some sequences, to those in the sequences' caches, all
+  /// of them alike; the result is `scratch.output`, `[tokens, modelSize]`.
+  func attend(
+    _ tokens: NewTokens,
+    to caches: [KeyValueCache],
+    scratch: inout LayerScratch
+  ) throws(InputError) {
     try query.multiply(scratch.normed, into: &scratch.queries)
     core.attend(
       scratch.queries,
-      to: cache,
-      .all,
+      tokens,
+      to: caches,
+      { _ in .all },
       scores: &scratch.scores,
       into: &scratch.attended
     )

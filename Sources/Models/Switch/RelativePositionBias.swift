@@ -25,15 +25,14 @@ struct RelativePositionBias: Sendable {
     self.isBidirectional = isBidirectional
   }
 
-  /// The bias for queries at the positions `queries` and keys at `0..<keys`.
-  func callAsFunction(queries: Range<Int>, keys: Int) -> PositionBias {
-    let distances = -max(0, queries.upperBound - 1)...max(0, keys - 1 - queries.lowerBound)
-    let buckets = distances.map { bucket(of: $0) }
+  /// The bias for sequences of up to `positions` tokens.
+  func callAsFunction(positions: Int) -> PositionBias {
+    let furthest = max(0, positions - 1)
+    let buckets = (-furthest...furthest).map { bucket(of: $0) }
     let values = (0..<table.columns).flatMap { head in buckets.map { table[$0, head] } }
     return PositionBias(
-      firstQuery: queries.lowerBound,
-      keys: keys,
-      distances: distances,
+      positions: positions,
+      distances: -furthest...furthest,
       values: values,
       isBidirectional: isBidirectional
     )
@@ -63,23 +62,37 @@ struct RelativePositionBias: Sendable {
 /// alone, and is kept by distance.
 public struct PositionBias: Sendable {
   /// Position of the first query.
-  private(set) var firstQuery: Int
+  private var firstQuery: Int
   /// Keys are at `0..<keys`.
-  private(set) var keys: Int
+  private var keys: Int
   let distances: ClosedRange<Int>
   /// `[heads, distances]`
   let values: [Float]
   let isBidirectional: Bool
 
+  /// The bias for all queries and keys of a sequence.
+  fileprivate init(
+    positions: Int,
+    distances: ClosedRange<Int>,
+    values: [Float],
+    isBidirectional: Bool
+  ) {
+    (firstQuery, keys) = (0, positions)
+    (self.distances, self.values, self.isBidirectional) = (distances, values, isBidirectional)
+  }
+
   /// Positions that queries and keys can have: no two of them may be further apart than `distances`.
   var capacity: Int { min(-distances.lowerBound, distances.upperBound) + 1 }
 
-  /// Makes this the bias of the queries `queries` and all keys up to the last of them.
+  /// The bias of new tokens of a sequence and all keys up to the last of them.
   ///
   /// - Precondition: they lie within the capacity.
-  mutating func move(to queries: Range<Int>) {
-    precondition(queries.upperBound <= capacity)
-    (firstQuery, keys) = (queries.lowerBound, queries.upperBound)
+  func moved(to tokens: NewTokens.Part) -> PositionBias {
+    var moved = self
+    moved.firstQuery = tokens.position
+    moved.keys = tokens.position + tokens.rows.count
+    precondition(moved.keys <= capacity)
+    return moved
   }
 
   /// How many keys query `row` attends to: all, or those up to its own position.

@@ -48,26 +48,51 @@ public struct SwitchLayer: ResidualLayer {
       : .dense(try FeedForward("\(name).\(last).mlp", configuration, from: weights))
   }
 
-  /// The first half: adds self-attention to `x` and, in the decoder, attention to the encoder.
+  /// The first half, over one whole sequence: adds self-attention to `x` and, in the decoder, attention to the
+  /// encoder.
   ///
   /// - Parameters:
-  ///   - x: the new tokens, `[tokens, modelSize]`.
-  ///   - cache: keys and values of the tokens before; those of `x` are appended.
+  ///   - x: its tokens, `[tokens, modelSize]`.
   ///   - encoder: keys and values of the encoder's output, `nil` in the encoder itself.
-  ///   - bias: by relative position, of `x` to all tokens so far.
+  ///   - bias: by relative position.
   public func attend(
     _ x: inout Matrix,
-    cache: inout KeyValueCache,
     encoder: KeyValueCache?,
     bias: PositionBias,
     scratch: inout LayerScratch
   ) throws(InputError) {
+    var caches = [KeyValueCache()]
+    try attend(
+      &x,
+      caches: &caches,
+      NewTokens(x.rows, after: 0),
+      encoders: encoder.map { [$0] } ?? [],
+      bias: bias,
+      scratch: &scratch
+    )
+  }
+
+  /// The first half: adds self-attention to `x` and, in the decoder, attention to the encoder.
+  ///
+  /// - Parameters:
+  ///   - x: the new `tokens`, `[tokens, modelSize]`.
+  ///   - caches: keys and values of the tokens before, for each sequence; those of `x` are appended.
+  ///   - encoders: keys and values of the encoder's output for each sequence, none in the encoder itself.
+  ///   - bias: by relative position.
+  func attend(
+    _ x: inout Matrix,
+    caches: inout [KeyValueCache],
+    _ tokens: NewTokens,
+    encoders: [KeyValueCache],
+    bias: PositionBias,
+    scratch: inout LayerScratch
+  ) throws(InputError) {
     selfNorm.normalise(x, into: &scratch.normed)
-    try selfAttention.attendToSelf(&cache, bias: bias, scratch: &scratch)
+    try selfAttention.attendToSelf(&caches, tokens, bias: bias, scratch: &scratch)
     x += scratch.output
-    if let (attention, norm) = crossAttention, let encoder {
+    if let (attention, norm) = crossAttention, !encoders.isEmpty {
       norm.normalise(x, into: &scratch.normed)
-      try attention.attend(to: encoder, scratch: &scratch)
+      try attention.attend(tokens, to: encoders, scratch: &scratch)
       x += scratch.output
     }
   }

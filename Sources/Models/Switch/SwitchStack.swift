@@ -76,8 +76,6 @@ public struct SwitchStack: Sendable {
   /// - Throws: `InputError` if an id is out of range.
   public func embed(_ ids: [Int]) throws(InputError) -> Matrix { try embedding(ids) }
 
-  /// The bias of attention scores for new tokens at `queries` that look at `0..<keys`.
-  public func bias(queries: Range<Int>, keys: Int) -> PositionBias {
-    positionBias(queries: queries, keys: keys)
-  }
+  /// The bias of attention scores in sequences of up to `positions` tokens.
+  public func bias(positions: Int) -> PositionBias { positionBias(positions: positions) }
 }

@@ -44,11 +44,10 @@ public struct SwitchTransformers: Sendable {
   /// - Throws: `InputError` if an id is out of range, or compressed weights are damaged.
   public func encode(_ ids: [Int]) throws(InputError) -> Matrix {
     var x = try encoder.embed(ids)
-    let bias = encoder.bias(queries: 0..<ids.count, keys: ids.count)
+    let bias = encoder.bias(positions: ids.count)
     var scratch = LayerScratch()
     for layer in encoder.layers {
-      var cache = KeyValueCache()
-      try layer.attend(&x, cache: &cache, encoder: nil, bias: bias, scratch: &scratch)
+      try layer.attend(&x, encoder: nil, bias: bias, scratch: &scratch)
       try layer.feedForward(&x, scratch: &scratch)
     }
     return encoder.finalNorm(x)
@@ -116,7 +115,7 @@ extension SwitchTransformers: LanguageModel {
 
   /// Reads `prompt` and begins to write; see `LanguageModel`.
   public func begin(_ prompt: [Int]) throws(InputError) -> (
-    session: any GenerationSession, logits: [Float]
+    session: SwitchSession, logits: [Float]
   ) {
     var session = try SwitchSession(self, encoded: encode(prompt))
     let logits = try session.advance([configuration.decoderStart])

@@ -15,6 +15,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "qmoe", targets: ["qmoe"]),
+    .executable(name: "qmoe-server", targets: ["qmoe-server"]),
     .library(
       name: "QMoE",
       targets: [
@@ -25,7 +26,14 @@ let package = Package(
   ],
   traits: [.trait(name: "MPI", description: "Work of several processes, over Open MPI")],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(
+      url: "https://github.com/hummingbird-project/hummingbird",
+      from: "2.28.0",
+      traits: ["FullFoundation"]
+    ),
+    .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
   ],
   targets: [
     // MARK: - C: SIMD kernels and system libraries
@@ -97,6 +105,12 @@ let package = Package(
       dependencies: ["Diagnostics", "Tensors", "Models", "Tokenization", "ChatTemplates"]
     ),
     .target(
+      name: "Serving",
+      dependencies: [
+        "Diagnostics", "Tensors", "Models", "Tokenization", "ChatTemplates", "Generation",
+      ]
+    ),
+    .target(
       name: "KernelBenchmark",
       dependencies: [
         "Diagnostics", "Plots", "Tensors", "Kernels", "LinearAlgebra", "Quantization",
@@ -119,7 +133,28 @@ let package = Package(
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
 
-    // MARK: - The command line
+    // MARK: - The command lines
+    .target(
+      name: "CommandOptions",
+      dependencies: [
+        "Diagnostics", "Models", "Tokenization",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]
+    ),
+    .executableTarget(
+      name: "qmoe-server",
+      dependencies: [
+        "Diagnostics", "Tensors", "Tokenization", "ChatTemplates", "Models", "Generation",
+        "Serving",
+        "CommandOptions",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      resources: [.embedInCode("Page/page.html")]
+    ),
     .executableTarget(
       name: "qmoe",
       dependencies: [
@@ -127,6 +162,7 @@ let package = Package(
         "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
         "Generation",
         "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
+        "CommandOptions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),

@@ -11,23 +11,33 @@ extension ChatTemplate {
   /// - Throws: `InputError` if there is no template, or a file is not of its format.
   public static func load(folder: URL) throws(InputError) -> ChatTemplate {
     let file = folder.appending(path: "chat_template.jinja")
+    if try Files.isThere(file.path) { return try load(file: file, folder: folder) }
     let configurationFile = folder.appending(path: "tokenizer_config.json")
-    let configuration = try json(configurationFile)
+    let place = "\(configurationFile.path), chat_template"
+    let source = try source(try json(configurationFile)?["chat_template"], place, folder)
+    return try ChatTemplate(source, place: place, variables: variables(of: folder))
+  }
+
+  /// The template in `file` for the model in `folder`, whose special tokens are its variables.
+  ///
+  /// - Throws: `InputError` if the file is not there or no template.
+  public static func load(file: URL, folder: URL) throws(InputError) -> ChatTemplate {
+    guard let bytes = try read(file) else { throw .system(ENOENT, reading: file.path) }
+    guard let source = String(validating: bytes, as: UTF8.self) else {
+      throw InputError(.malformed, at: file.path, expected: "UTF-8 text", found: "other bytes")
+    }
+    return try ChatTemplate(source, place: file.path, variables: variables(of: folder))
+  }
+
+  private static func variables(of folder: URL) throws(InputError) -> [String: Value] {
+    let configuration = try json(folder.appending(path: "tokenizer_config.json"))
     var variables = tokens(in: configuration)
     // As in transformers, the older file counts only where the newer one lists no added tokens.
     if configuration?["added_tokens_decoder"] == nil {
       let map = tokens(in: try json(folder.appending(path: "special_tokens_map.json")))
       variables.merge(map) { $1 }
     }
-    if let bytes = try read(file) {
-      guard let source = String(validating: bytes, as: UTF8.self) else {
-        throw InputError(.malformed, at: file.path, expected: "UTF-8 text", found: "other bytes")
-      }
-      return try ChatTemplate(source, place: file.path, variables: variables)
-    }
-    let place = "\(configurationFile.path), chat_template"
-    let source = try source(configuration?["chat_template"], place, folder)
-    return try ChatTemplate(source, place: place, variables: variables)
+    return variables
   }
 
   private static func source(

@@ -128,6 +128,15 @@ public struct Tokenizer: Sendable {
     return String(decoding: assembler.text, as: UTF8.self)
   }
 
+  /// The bytes that `id` alone stands for, which may be a part of a character; none if it is not in the
+  /// vocabulary. Special tokens are written.
+  public func bytes(of id: Int) -> [UInt8] {
+    var assembler = assembler()
+    append(id, to: &assembler, skippingSpecialTokens: false)
+    assembler.finish()
+    return assembler.text
+  }
+
   /// What decoding starts with.
   func assembler() -> PieceAssembler { PieceAssembler(vocabulary.decoding) }
 

@@ -20,7 +20,7 @@ struct QMoE: ParsableCommand {
     version: programVersion,
     subcommands: [
       Demo.self, Compress.self, Import.self, Eval.self, Generate.self, Chat.self, Tokenize.self,
-      Inspect.self, Verify.self, Bench.self, Sweep.self, Synthesize.self,
+      Serve.self, Inspect.self, Verify.self, Bench.self, Sweep.self, Synthesize.self,
     ]
   )
 

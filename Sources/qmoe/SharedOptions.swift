@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import Corpus
 import Diagnostics
 import EmbeddedModel
@@ -28,13 +29,6 @@ struct CommonOptions: ParsableArguments {
   var workers: Workers {
     let cores = ProcessInfo.processInfo.activeProcessorCount
     return Workers(count: threads ?? max(1, cores / Ranks.launchedHere))
-  }
-}
-
-extension URL {
-  /// The file or folder that the user calls `path`.
-  init(userPath path: String) {
-    self.init(filePath: NSString(string: path).expandingTildeInPath)
   }
 }
 
@@ -118,23 +112,4 @@ struct TextOptions: ParsableArguments {
       found: "\(value)"
     )
   }
-}
-
-/// The tokenizer in `folder`, which must fit the model.
-func loadTokenizer(
-  _ folder: URL,
-  model: any LanguageModel
-) throws(InputError) -> Tokenizer {
-  let tokenizer = try Tokenizer(folder: folder)
-  let size = model.vocabularySize
-  guard tokenizer.vocabularyCount <= size else {
-    throw InputError(
-      .invalidValue,
-      at: folder.path,
-      expected: "a tokenizer of at most \(size) ids, the model's vocabulary",
-      found: "one of \(tokenizer.vocabularyCount)",
-      remedy: "The tokenizer belongs to another model; copy the right one into the folder"
-    )
-  }
-  return tokenizer
 }

@@ -99,6 +99,14 @@ public struct MixtureOfExperts: Sendable {
     }
   }
 
+  /// How many experts there are, on all ranks, the shared one not counted.
+  public var expertCount: Int {
+    switch router {
+    case .single(let router): router.experts
+    case .several(let router): router.experts
+    }
+  }
+
   /// How many experts work on a token, the shared one not counted.
   public var expertsPerToken: Int {
     switch router {

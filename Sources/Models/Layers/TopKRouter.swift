@@ -67,6 +67,9 @@ struct TopKRouter: Sendable {
     self.settings = settings
   }
 
+  /// All experts.
+  var experts: Int { classifier.rows }
+
   /// Experts for each token.
   var chosen: Int { settings.chosen }
 

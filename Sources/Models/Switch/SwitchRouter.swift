@@ -35,6 +35,9 @@ public struct SwitchRouter: Sendable {
     capacity = configuration.expertCapacity
   }
 
+  /// All experts.
+  var experts: Int { classifier.rows }
+
   /// The routes of the tokens of one sequence, `[tokens, modelSize]`, in order: an expert that has
   /// reached its capacity takes no more of them.
   public func callAsFunction(_ x: Matrix) -> Routes {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatTemplates
+import CommandOptions
 import Foundation
 import Generation
 import Models

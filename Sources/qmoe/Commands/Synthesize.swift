@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandOptions
 import Compression
 import Diagnostics
 import Foundation

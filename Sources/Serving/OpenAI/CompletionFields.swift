@@ -1,0 +1,51 @@
+/// The body of a request for completions.
+struct CompletionFields: Decodable {
+  /// What is to be continued: texts or ids of tokens.
+  enum Prompt: Decodable {
+    case texts([String])
+    case tokens([[Int]])
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      if let text = try? value.decode(String.self) {
+        self = .texts([text])
+      } else if let texts = try? value.decode([String].self) {
+        self = .texts(texts)
+      } else if let tokens = try? value.decode([Int].self) {
+        self = .tokens([tokens])
+      } else if let lists = try? value.decode([[Int]].self) {
+        self = .tokens(lists)
+      } else {
+        throw DecodingError.typeMismatch(
+          String.self,
+          .init(
+            codingPath: decoder.codingPath,
+            debugDescription: "expected a text, a list of texts, or lists of ids of tokens."
+          )
+        )
+      }
+    }
+  }
+
+  var prompt: Prompt
+  var max_tokens: Int?
+  var logprobs: Int?
+  var echo: Bool?
+  var suffix: String?
+  var best_of: Int?
+
+  /// Tokens that are written where the request does not say how many: as in OpenAI's interface.
+  static let defaultTokens = 16
+  private static let mostScores = 5
+
+  func check(_ sampling: SamplingFields) throws(APIError) {
+    if echo == true { throw .unsupported("echo", "the prompt in the answer is") }
+    if let suffix, !suffix.isEmpty { throw .unsupported("suffix", "text behind the completion is") }
+    if let best_of, best_of != sampling.n ?? 1 {
+      throw .unsupported("best_of", "another number than n is")
+    }
+    guard (0...Self.mostScores).contains(logprobs ?? 0) else {
+      throw .invalid("logprobs must be from 0 to \(Self.mostScores).", "logprobs")
+    }
+  }
+}

@@ -3,7 +3,7 @@
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 
-.PHONY: help setup build mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
+.PHONY: help setup build server mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -13,6 +13,9 @@ setup: ## Install the system libraries that are missing
 
 build: setup ## Build the release program, .build/release/qmoe
 	swift build -c release --product qmoe
+
+server: build ## Build the server, too, .build/release/qmoe-server
+	swift build -c release --product qmoe-server
 
 # In a folder of its own, since it is another program.
 mpi: ## Build the program for several processes, .build-mpi/release/qmoe

@@ -28,6 +28,8 @@ public final class Engine: Sendable {
   public enum Refusal: Error, Sendable {
     /// The queue is full.
     case full
+    /// There are more texts than would fit an idle engine.
+    case tooMany
     /// The engine is being shut down.
     case closing
   }
@@ -88,6 +90,7 @@ public final class Engine: Sendable {
   public func submit(_ requests: [TextRequest]) throws(Refusal) -> [Text] {
     try state.withLock { (state) throws(Refusal) in
       guard !state.isClosing else { throw .closing }
+      guard requests.count <= limits.parallel + limits.queue else { throw .tooMany }
       // Those that can begin at once do not wait.
       let free = limits.queue + max(0, limits.parallel - state.running.count)
       guard state.waiting.count + requests.count <= free else {

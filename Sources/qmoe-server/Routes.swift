@@ -82,6 +82,8 @@ extension Response {
   init(_ text: String, type: String) { self.init(data: Data(text.utf8), type: type) }
 
   init(json value: some Encodable, status: HTTPResponse.Status = .ok) throws {
-    self.init(data: try JSONEncoder().encode(value), status: status, type: "application/json")
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    self.init(data: try encoder.encode(value), status: status, type: "application/json")
   }
 }

@@ -82,15 +82,29 @@ final class RunningServer {
     return lines.first { $0.hasPrefix(name + " ") }.flatMap { Double($0.split(separator: " ")[1]) }
   }
 
-  /// Whether no text is read or written any more; asks until it is so, at most for some seconds.
-  func becomesIdle() throws -> Bool {
+  /// Texts that it has taken, whatever has become of them.
+  func textsTaken() throws -> Int {
+    let lines = try ask("/metrics").body.split(whereSeparator: \.isNewline)
+    return lines.reduce(0) { sum, line in
+      let isCount = ["qmoe_texts_running ", "qmoe_texts_waiting ", "qmoe_texts_total{"].contains {
+        line.hasPrefix($0)
+      }
+      return sum + (isCount ? line.split(separator: " ").last.flatMap { Int($0) } ?? 0 : 0)
+    }
+  }
+
+  /// Whether `condition` comes to hold within some seconds.
+  func waits(for condition: () throws -> Bool) throws -> Bool {
     let end = ContinuousClock.now + .seconds(20)
     while ContinuousClock.now < end {
-      if try metric("qmoe_texts_running") == 0, try metric("qmoe_texts_waiting") == 0 {
-        return true
-      }
+      if try condition() { return true }
     }
     return false
+  }
+
+  /// Whether it comes to read and write no text any more.
+  func becomesIdle() throws -> Bool {
+    try waits { try metric("qmoe_texts_running") == 0 && metric("qmoe_texts_waiting") == 0 }
   }
 }
 

@@ -125,6 +125,17 @@ import Tokenization
     }
   }
 
+  @Test func moreTextsThanFitAreRefused() async throws {
+    let many = try job(.completion, #"{"prompt": ["a", "b"], "n": 35}"#)
+    do throws(APIError) {
+      _ = try engine.submit(many)
+      Issue.record("taken")
+    } catch {
+      #expect(error.status == 400 && error.parameter == "n")
+    }
+    await engine.close()
+  }
+
   /// Nesting that would overflow a stack is an error like any other.
   @Test func deepNestingIsRefused() throws {
     for (open, close) in [("[", "]"), (#"{"a":"#, "}")] {

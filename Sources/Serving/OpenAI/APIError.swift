@@ -84,7 +84,7 @@ extension APIError {
   static func full(waiting: Int) -> APIError {
     APIError(
       status: 429,
-      "The queue is full: \(waiting) requests wait already. Try again later.",
+      "The queue is full: up to \(waiting) texts may wait. Try again later.",
       type: "rate_limit_error",
       code: "queue_full"
     )

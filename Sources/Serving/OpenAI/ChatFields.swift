@@ -4,9 +4,33 @@ import ChatTemplates
 struct ChatFields: Decodable {
   /// A message, with its content as one text or in parts.
   struct Message: Decodable {
-    private struct Part: Decodable {
-      var type: String
-      var text: String?
+    /// A text, or parts that are joined.
+    private struct Content: Decodable {
+      private struct Part: Decodable {
+        var type: String
+        var text: String?
+      }
+
+      let text: String
+
+      init(from decoder: any Decoder) throws {
+        text = try decoder.oneOf(
+          "a text or a list of parts",
+          { try $0.decode(String.self) },
+          { container in
+            try container.decode([Part].self).map { part in
+              guard part.type == "text", let text = part.text else {
+                throw DecodingError.dataCorruptedError(
+                  in: container,
+                  debugDescription:
+                    "parts of the type '\(part.type)' are not supported by this server."
+                )
+              }
+              return text
+            }.joined()
+          }
+        )
+      }
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -21,34 +45,7 @@ struct ChatFields: Decodable {
       let fields = try decoder.container(keyedBy: CodingKeys.self)
       role = try fields.decode(String.self, forKey: .role)
       name = try fields.decodeIfPresent(String.self, forKey: .name)
-      if let text = try? fields.decodeIfPresent(String.self, forKey: .content) {
-        content = text
-        return
-      }
-      guard try fields.contains(.content) && !fields.decodeNil(forKey: .content) else {
-        content = ""
-        return
-      }
-      guard let parts = try? fields.decode([Part].self, forKey: .content) else {
-        throw DecodingError.typeMismatch(
-          String.self,
-          .init(
-            codingPath: decoder.codingPath + [CodingKeys.content],
-            debugDescription: "expected a text or a list of parts."
-          )
-        )
-      }
-      content = try parts.map { part in
-        guard part.type == "text", let text = part.text else {
-          throw DecodingError.dataCorrupted(
-            .init(
-              codingPath: decoder.codingPath + [CodingKeys.content],
-              debugDescription: "parts of the type '\(part.type)' are not supported by this server."
-            )
-          )
-        }
-        return text
-      }.joined()
+      content = try fields.decodeIfPresent(Content.self, forKey: .content)?.text ?? ""
     }
 
     /// As templates take it.

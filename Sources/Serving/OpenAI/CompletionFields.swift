@@ -6,24 +6,13 @@ struct CompletionFields: Decodable {
     case tokens([[Int]])
 
     init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      if let text = try? value.decode(String.self) {
-        self = .texts([text])
-      } else if let texts = try? value.decode([String].self) {
-        self = .texts(texts)
-      } else if let tokens = try? value.decode([Int].self) {
-        self = .tokens([tokens])
-      } else if let lists = try? value.decode([[Int]].self) {
-        self = .tokens(lists)
-      } else {
-        throw DecodingError.typeMismatch(
-          String.self,
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "expected a text, a list of texts, or lists of ids of tokens."
-          )
-        )
-      }
+      self = try decoder.oneOf(
+        "a text, a list of texts, or lists of ids of tokens",
+        { .texts([try $0.decode(String.self)]) },
+        { .texts(try $0.decode([String].self)) },
+        { .tokens([try $0.decode([Int].self)]) },
+        { .tokens(try $0.decode([[Int]].self)) }
+      )
     }
   }
 

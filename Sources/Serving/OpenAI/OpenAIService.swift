@@ -236,6 +236,9 @@ extension Engine {
     } catch {
       switch error {
       case .full: throw .full(waiting: limits.queue)
+      case .tooMany:
+        let most = limits.parallel + limits.queue
+        throw .invalid("n: a request may ask for \(most) texts at most, all prompts together.", "n")
       case .closing: throw .closing
       }
     }

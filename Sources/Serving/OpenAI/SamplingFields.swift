@@ -9,20 +9,11 @@ struct SamplingFields: Decodable {
     case several([String])
 
     init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      if let text = try? value.decode(String.self) {
-        self = .one(text)
-      } else if let texts = try? value.decode([String].self) {
-        self = .several(texts)
-      } else {
-        throw DecodingError.typeMismatch(
-          String.self,
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "expected a text or a list of texts."
-          )
-        )
-      }
+      self = try decoder.oneOf(
+        "a text or a list of texts",
+        { .one(try $0.decode(String.self)) },
+        { .several(try $0.decode([String].self)) }
+      )
     }
 
     var all: [String] {

@@ -115,6 +115,10 @@ let package = Package(
       dependencies: ["Diagnostics", "Tensors", "CompressedFolder", "Compression"]
     ),
     .target(
+      name: "ModelPicture",
+      dependencies: ["Diagnostics", "Plots", "Tensors", "Quantization", "CompressedFolder"]
+    ),
+    .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
@@ -126,7 +130,8 @@ let package = Package(
         "Diagnostics", "Ranks", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels",
         "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
         "Generation",
-        "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
+        "KernelBenchmark", "Sweeps", "Synthesis", "ModelPicture", "EmbeddedModel", "ChatTemplates",
+        "CEdit",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -183,6 +188,10 @@ let package = Package(
         "Sweeps", "Compression", "Quantization", "Corpus", "Evaluation", "Models",
         "Plots", "Tensors", "Diagnostics", "TestSupport",
       ]
+    ),
+    .testTarget(
+      name: "ModelPictureTests",
+      dependencies: ["ModelPicture", "CompressedFolder", "Diagnostics", "Tensors", "TestSupport"]
     ),
     .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),
   ],

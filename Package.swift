@@ -191,7 +191,10 @@ let package = Package(
     ),
     .testTarget(
       name: "ModelPictureTests",
-      dependencies: ["ModelPicture", "CompressedFolder", "Diagnostics", "Tensors", "TestSupport"]
+      dependencies: [
+        "ModelPicture", "Compression", "CompressedFolder", "Corpus", "Diagnostics", "Models",
+        "Quantization", "Tensors", "TestSupport",
+      ]
     ),
     .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),
   ],

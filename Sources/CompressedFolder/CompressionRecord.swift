@@ -87,6 +87,9 @@ public struct CompressionRecord: Codable, Equatable, Sendable {
     } catch {
       throw damaged(path, error.shortDescription)
     }
+    guard (0...1 << 60).contains(record.originalBytes), record.calibrationTokens >= 0 else {
+      throw damaged(path, "other bytes or tokens")
+    }
     for layer in record.layers {
       guard layer.uses.count == layer.outputErrors.count,
         layer.uses.allSatisfy({ $0 >= 0 }),
@@ -100,7 +103,7 @@ public struct CompressionRecord: Codable, Equatable, Sendable {
     InputError(
       .malformed,
       at: path,
-      expected: "uses and an error of each expert, none below 0",
+      expected: "bytes, tokens, uses and an error of each expert, none below 0",
       found: found,
       remedy: "Remove the file: the model does without, its picture shows less"
     )

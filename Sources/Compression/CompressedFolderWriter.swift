@@ -93,7 +93,8 @@ final class CompressedFolderWriter {
     let names = experts.map { String($0.names[0].dropLast(8)) }
     let index = try index.json().count + names.reduce(512) { $0 + $1.utf8.count + 50 }
     let record = CompressionRecord.byteCount(layers: shardCount - 1, experts: experts.count)
-    return denseByteCount + index + record + configuration.count + files.reduce(0) { $0 + $1.value.count }
+    return denseByteCount + index + record + configuration.count
+      + files.reduce(0) { $0 + $1.value.count }
   }
 
   /// Writes a layer's experts, which are in `log`, as a shard.

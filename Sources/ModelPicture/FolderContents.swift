@@ -74,9 +74,9 @@ extension FolderContents.Purpose {
     case .embeddings: "embeddings and output"
     case .attention: "attention"
     case .networks: "networks that all tokens share"
-    case .rest: "routers, norms and the rest"
+    case .rest: "routers, norms, others"
     case .tokenizer: "tokenizer"
-    case .files: "configuration, index, headers of files"
+    case .files: "other files, headers"
     }
   }
 }

@@ -78,7 +78,6 @@ struct HeatMap {
         "svg",
         ["viewBox": "0 0 \(columns) \(rows.count)", "preserveAspectRatio": "none"]
       ) { markup in
-        markup.add("rect", ["class": "field", "width": "\(columns)", "height": "\(rows.count)"])
         drawCells(into: &markup)
         drawTips(into: &markup)
       }

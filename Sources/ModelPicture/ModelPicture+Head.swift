@@ -5,7 +5,7 @@ extension ModelPicture {
   /// The model's name, and the figures that say most.
   func addHead(to markup: inout Markup) {
     markup.group("header", [:]) { markup in
-      markup.add("h2", [:], contents.name)
+      markup.add("h2", [:], contents.name.shown)
       markup.add("p", ["class": "kind"], kind)
       markup.group("dl", ["class": "facts"]) { markup in
         for fact in facts {
@@ -43,13 +43,13 @@ extension ModelPicture {
     if !experts.isEmpty {
       facts.append(
         (
-          "Bits per expert weight", inspection.expertBitsPerWeight.text(3),
+          "Per expert weight", "\(inspection.expertBitsPerWeight.text(3)) bits",
           entropy.map { "entropy of the symbols \($0.text(3))" } ?? "as stored"
         )
       )
       facts.append(
         (
-          "Experts", experts.count.grouped,
+          "Experts", experts.allSatisfy { $0.name == "all" } ? "fused" : experts.count.grouped,
           "in \(inspection.layers.count) layers, \(inspection.expertWeights.asCount) weights"
         )
       )

@@ -66,7 +66,7 @@ extension ModelPicture {
       }
       markup.group("ul", ["class": "keys row"]) { markup in
         for (index, curve) in curves.enumerated() {
-          addKey("hue\(index % 6)", curve.name, to: &markup)
+          addKey("hue\(index % 6)", curve.name.shown, to: &markup)
         }
         addKey("here", "this model, \(contents.totalBytes.asBytes)", to: &markup)
       }

@@ -3,7 +3,7 @@ extension ModelPicture {
   public static var style: String {
     """
     .picture {
-      --ink: #1b2330; --faint: #5d6675; --line: #dfe3ea; --card: #ffffff; --field: #f3f5f8;
+      --ink: #1b2330; --faint: #5d6675; --line: #dfe3ea; --card: #ffffff;
       --blue: #1f63b5; --orange: #c2560c; --green: #1c7a55; --purple: #8b4a9c; --red: #b3263a; --gray: #7b8494;
       --sky: #5aa2e0; --sand: #d9a441;
       color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
@@ -11,7 +11,7 @@ extension ModelPicture {
     }
     @media (prefers-color-scheme: dark) {
       .picture {
-        --ink: #e6e9ef; --faint: #9aa4b4; --line: #313a48; --card: #1a2029; --field: #222a35;
+        --ink: #e6e9ef; --faint: #9aa4b4; --line: #313a48; --card: #1a2029;
         --blue: #6cb0ff; --orange: #ff9a52; --green: #56c79a; --purple: #c792d9; --red: #ff7a86; --gray: #8f99a8;
         --sky: #3f7fbd; --sand: #e2b65c;
       }
@@ -52,7 +52,6 @@ extension ModelPicture {
     .picture .symbols { fill: var(--blue); } .picture .plot .rest, .picture .keys .rest { fill: var(--sky); opacity: 0.55; }
     .picture .diagonal { stroke: var(--gray); stroke-dasharray: 5 4; }
     .picture .dots { stroke-width: 7; stroke-linecap: round; stroke-opacity: 0.75; }
-    .picture .heat .field { fill: var(--field); }
     .picture .heat .tip { fill: transparent; pointer-events: all; vector-effect: non-scaling-stroke; }
     .picture .heat .tip:hover { stroke: var(--ink); stroke-width: 1.5; }
     .picture .more { stroke: var(--tone); } .picture .less { stroke: var(--other); }

@@ -26,7 +26,7 @@ extension ModelPicture {
           markup.group("tbody", [:]) { markup in
             for layer in inspection.layers {
               markup.group("tr", [:]) { markup in
-                markup.add("th", ["scope": "row"], layer.name)
+                markup.add("th", ["scope": "row"], layer.name.shown)
                 let known = record.map { _ in Self.cells(records[layer.name]) } ?? []
                 for cell in Self.cells(layer) + known { markup.add("td", [:], cell) }
               }

@@ -16,7 +16,7 @@ enum ShadeScale {
     /// From 0, the palest, to `ShadeScale.steps`.
     var level: Int
 
-    var opacity: Double { 0.06 + 0.94 * Double(level) / Double(ShadeScale.steps) }
+    var opacity: Double { 0.14 + 0.86 * Double(level) / Double(ShadeScale.steps) }
 
     static func < (left: Shade, right: Shade) -> Bool {
       (left.isLess ? -left.level : left.level) < (right.isLess ? -right.level : right.level)

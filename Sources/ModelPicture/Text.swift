@@ -13,6 +13,11 @@ extension Double {
   }
 }
 
+extension String {
+  /// As a name that can be seen.
+  var shown: String { isEmpty ? "–" : self }
+}
+
 extension Int {
   /// In groups of three digits.
   var grouped: String {

@@ -15,8 +15,9 @@ struct Chart {
 
   /// How far apart numbers stand at an axis of `count` of them, so that they have room on a phone.
   static func labelStep(_ count: Int) -> Int {
+    let most = count > 1000 ? 4 : 8
     var step = 1
-    while (count + step - 1) / step > 8 { step *= 2 }
+    while (count + step - 1) / step > most { step *= 2 }
     return step
   }
 

@@ -51,8 +51,8 @@ struct HeatMap {
 
   private var rowHeight: Int {
     switch rows.count {
-    case ...6: 28
-    case ...12: 20
+    case ...6: 40
+    case ...12: 24
     case ...24: 14
     case ...64: 10
     default: 6

@@ -29,7 +29,8 @@ extension ModelPicture {
           markup.group(
             "path",
             [
-              "class": "dots", "stroke": Self.color(index, of: layers.count),
+              "class": experts.count < Self.manyDots ? "dots" : "dots small",
+              "stroke": Self.color(index, of: layers.count),
               "d": Self.dots(layer.experts, range),
             ]
           ) { $0.add("title", [:], text) }
@@ -39,14 +40,17 @@ extension ModelPicture {
     }
   }
 
-  /// Dots at the experts' places, none twice: nobody sees more than some hundred thousand places.
+  /// From so many experts on dots are small.
+  private static let manyDots = 1000
+
+  /// Dots at the experts' places, none twice: more of them than pixels nobody sees.
   private static func dots(_ experts: [Inspection.Expert], _ range: AxisRange) -> String {
     var seen: Set<[Int]> = []
     return experts.reduce(into: "") { path, expert in
       guard let entropy = expert.entropy else { return }
       let place = [
-        Int((1000 * range.position(entropy)).rounded()),
-        Int((1000 * (1 - range.position(expert.bitsPerWeight))).rounded()),
+        2 * Int((500 * range.position(entropy)).rounded()),
+        2 * Int((500 * (1 - range.position(expert.bitsPerWeight))).rounded()),
       ]
       if seen.insert(place).inserted { path += "M\(place[0]) \(place[1])h0" }
     }

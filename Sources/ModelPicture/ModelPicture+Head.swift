@@ -20,7 +20,7 @@ extension ModelPicture {
   }
 
   private var kind: String {
-    let type = contents.type.map { [$0] } ?? []
+    let type = [contents.type ?? ""].filter { !$0.isEmpty }
     guard let quantization = inspection.quantization else {
       return (type + ["not compressed"]).joined(separator: " · ")
     }

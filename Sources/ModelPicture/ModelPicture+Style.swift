@@ -52,6 +52,7 @@ extension ModelPicture {
     .picture .symbols { fill: var(--blue); } .picture .plot .rest, .picture .keys .rest { fill: var(--sky); opacity: 0.55; }
     .picture .diagonal { stroke: var(--gray); stroke-dasharray: 5 4; }
     .picture .dots { stroke-width: 7; stroke-linecap: round; stroke-opacity: 0.75; }
+    .picture .dots.small { stroke-width: 3.5; }
     .picture .heat .tip { fill: transparent; pointer-events: all; vector-effect: non-scaling-stroke; }
     .picture .heat .tip:hover { stroke: var(--ink); stroke-width: 1.5; }
     .picture .more { stroke: var(--tone); } .picture .less { stroke: var(--other); }
@@ -65,7 +66,8 @@ extension ModelPicture {
     .picture .curve { stroke: var(--hue); stroke-width: 2; }
     .picture .mark { fill: var(--hue); stroke: var(--card); stroke-width: 1.5; }
     .picture .keys rect[class^="hue"] { fill: var(--hue); }
-    .picture .here { stroke: var(--red); stroke-width: 2; stroke-dasharray: 3 3; fill: var(--red); }
+    .picture .here { stroke: var(--red); stroke-width: 2; stroke-dasharray: 3 3; }
+    .picture .keys .here { fill: var(--red); stroke: none; }
     .picture summary { cursor: pointer; font-weight: 600; }
     .picture .table { overflow-x: auto; margin-top: 0.75rem; }
     .picture table { border-collapse: collapse; font-size: 0.87rem; width: 100%; overflow-wrap: normal; }

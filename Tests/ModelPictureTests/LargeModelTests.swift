@@ -63,7 +63,7 @@ import Testing
   @Test(arguments: [(48, 128), (12, 2048), (94, 512)])
   func pagesStaySmall(layers: Int, experts: Int) throws {
     let page = try Page(try picture(layers: layers, experts: experts))
-    #expect(page.source.utf8.count < 1_500_000)
+    #expect(page.source.utf8.count < 1_200_000)
     #expect(page.elements.values.reduce(0, +) < 4000)
     #expect(page.text.contains("A cell is the mean of") == (experts > 256))
   }
@@ -85,6 +85,6 @@ import Testing
     let page = try Page(picture)
     #expect(page.elements["script"] == nil)
     #expect(page.elements == (try Page(self.picture(layers: 2, experts: 3)).elements))
-    if !name.unicodeScalars.contains("\u{0}") { #expect(page.text.contains(name)) }
+    #expect(page.text.contains(name) || name.isEmpty || name.unicodeScalars.contains("\u{0}"))
   }
 }

@@ -129,6 +129,10 @@ let package = Package(
       dependencies: ["Diagnostics", "Tensors", "CompressedFolder", "Compression"]
     ),
     .target(
+      name: "ModelPicture",
+      dependencies: ["Diagnostics", "Plots", "Tensors", "Quantization", "CompressedFolder"]
+    ),
+    .target(
       name: "EmbeddedModel",
       resources: [.copy("switch-mini-16"), .copy("qwen3moe-mini"), .copy("text")]
     ),
@@ -161,8 +165,8 @@ let package = Package(
         "Diagnostics", "Ranks", "Plots", "Tensors", "Tokenization", "Corpus", "Kernels",
         "Quantization", "CompressedFolder", "Models", "Compression", "Evaluation",
         "Generation",
-        "KernelBenchmark", "Sweeps", "Synthesis", "EmbeddedModel", "ChatTemplates", "CEdit",
-        "CommandOptions",
+        "KernelBenchmark", "Sweeps", "Synthesis", "ModelPicture", "EmbeddedModel", "ChatTemplates",
+        "CEdit", "CommandOptions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -225,6 +229,13 @@ let package = Package(
       dependencies: [
         "Sweeps", "Compression", "Quantization", "Corpus", "Evaluation", "Models",
         "Plots", "Tensors", "Diagnostics", "TestSupport",
+      ]
+    ),
+    .testTarget(
+      name: "ModelPictureTests",
+      dependencies: [
+        "ModelPicture", "Compression", "CompressedFolder", "Corpus", "Diagnostics", "Models",
+        "Quantization", "Tensors", "TestSupport",
       ]
     ),
     .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "qmoe-server", "TestSupport"]),

@@ -2,11 +2,11 @@ import Foundation
 
 /// Which layer and expert a tensor belongs to, from its name: `….experts.expert_3.wi.weight`, or
 /// `….experts.gate_up_proj`, which holds all experts of its layer.
-struct ExpertName: Hashable, Comparable {
-  var layer: String
-  var expert: String
+package struct ExpertName: Hashable, Comparable {
+  package var layer: String
+  package var expert: String
 
-  init?(ofTensor name: String) {
+  package init?(ofTensor name: String) {
     guard let marker = name.firstRange(of: ".experts.") else { return nil }
     layer = String(name[..<marker.lowerBound])
     let part = name[marker.upperBound...].prefix { $0 != "." }
@@ -18,7 +18,7 @@ struct ExpertName: Hashable, Comparable {
   /// The expert's number; `nil` for what holds all of a layer.
   var number: Int? { Int(expert.drop { !$0.isNumber }) }
 
-  static func < (left: ExpertName, right: ExpertName) -> Bool {
+  package static func < (left: ExpertName, right: ExpertName) -> Bool {
     left.layer == right.layer
       ? precedes(left.expert, right.expert) : precedes(left.layer, right.layer)
   }

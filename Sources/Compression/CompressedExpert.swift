@@ -28,6 +28,8 @@ public struct CompressedLayer: Sendable {
   /// The price of a bit that it was compressed at, where it is not that of the options.
   let lambda: Double?
   var experts: [CompressedExpert] = []
+  /// How many of the calibration tokens the router sends to each expert, the shared one apart.
+  var uses: [Int] = []
   /// Of the uncompressed model's choices of experts, the share that are not made any more; `nil` where that
   /// model did not run along.
   var changedRoutes: Double?

@@ -92,7 +92,9 @@ final class CompressedFolderWriter {
     // In the index: the name, the shard's name and a checksum.
     let names = experts.map { String($0.names[0].dropLast(8)) }
     let index = try index.json().count + names.reduce(512) { $0 + $1.utf8.count + 50 }
-    return denseByteCount + index + configuration.count + files.reduce(0) { $0 + $1.value.count }
+    let record = CompressionRecord.byteCount(layers: shardCount - 1, experts: experts.count)
+    return denseByteCount + index + record + configuration.count
+      + files.reduce(0) { $0 + $1.value.count }
   }
 
   /// Writes a layer's experts, which are in `log`, as a shard.
@@ -112,14 +114,19 @@ final class CompressedFolderWriter {
 
   /// Writes configuration, index and the model's other files, and gives the folder its name.
   ///
-  /// - Parameter folders: where the model's files are; of several with the same name the first counts.
+  /// - Parameters:
+  ///   - folders: where the model's files are; of several with the same name the first counts.
+  ///   - record: what the folder keeps of how it was made, if there is something.
   /// - Returns: bytes of the whole folder, and of the experts' shards by purpose.
-  func finish(model folders: [URL], _ quantization: QuantizationConfig) throws(InputError) -> (
-    total: Int, experts: ExpertShardWriter.Sizes
-  ) {
+  func finish(
+    model folders: [URL],
+    _ quantization: QuantizationConfig,
+    record: CompressionRecord? = nil
+  ) throws(InputError) -> (total: Int, experts: ExpertShardWriter.Sizes) {
     var files = try Self.otherFiles(of: folders)
     files[ModelLoader.configurationFile] = try configuration(of: folders, quantization)
     files[Checkpoint.indexFile] = try index.json()
+    if let record { files[CompressionRecord.file] = record.json() }
     try output.write { (folder) throws(InputError) in
       for (name, content) in files.sorted(by: { $0.key < $1.key }) {
         try writeDurably(content, to: folder.appending(path: name))
@@ -142,7 +149,7 @@ final class CompressedFolderWriter {
 
   private static func isCopied(_ name: String) -> Bool {
     [".json", ".model", ".txt", ".jinja"].contains(where: name.hasSuffix)
-      && ![Checkpoint.indexFile, Checkpoint.pyTorchIndexFile].contains(name)
+      && ![Checkpoint.indexFile, Checkpoint.pyTorchIndexFile, CompressionRecord.file].contains(name)
   }
 
   private func configuration(

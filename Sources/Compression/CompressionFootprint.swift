@@ -250,3 +250,10 @@ extension CompressionOptions {
     return Set(names + names.map(WeightSource.scales) + model.mixtures.flatMap(\.fusedTensors))
   }
 }
+
+extension LanguageModel {
+  /// Names of tensors of `checkpoint` that stand for the same as others.
+  func aliases(in checkpoint: Checkpoint) -> Set<String> {
+    checkpoint.aliases(besides: (embeddings + [head]).compactMap(\.name))
+  }
+}

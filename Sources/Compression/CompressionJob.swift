@@ -213,12 +213,19 @@ public struct CompressionJob: Sendable {
       }
     }
     return try ranks.fromFirst { () throws(InputError) in
-      let (total, sizes) = try writer.finish(model: [model], options.configuration)
+      report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
+      let (total, sizes) = try writer.finish(
+        model: [model],
+        options.configuration,
+        record: tally.record(
+          originalBytes: try checkpoint.byteCount(except: source.aliases(in: checkpoint)),
+          calibrationTokens: report.calibrationTokens
+        )
+      )
       tally.complete(&report, sizes)
       report.damagedExperts = damaged
       report.outputBytes = total
       report.inputBytes = try folderByteCount(model)
-      report.calibrationTokens = samples.reduce(0) { $0 + $1.inputIDs.count + $1.labels.count }
       report.seconds = (ContinuousClock.now - start) / .seconds(1)
       report.peakMemoryBytes = peakMemory()
       return report
@@ -239,9 +246,7 @@ extension CompressionJob {
     _ report: inout CompressionReport,
     _ progress: @escaping ProgressReport.Handler
   ) throws(InputError) -> any LanguageModel {
-    let needed = (source.embeddings + [source.head]).compactMap(\.name)
-    let replaced = options.replacedTensors(of: source)
-      .union(checkpoint.aliases(besides: needed))
+    let replaced = options.replacedTensors(of: source).union(source.aliases(in: checkpoint))
     guard let bits = options.denseBits else {
       try ranks.agree { () throws(InputError) in
         if ranks.isFirst { try writer.writeDense(checkpoint, except: replaced, blocks: []) }

@@ -16,6 +16,12 @@ public struct CompressionReport: Codable, Sendable {
     public var bitsPerWeight: Double
     /// Calibration tokens of each expert.
     public var tokens: [Int]
+    /// How many of the calibration tokens the router sent to each expert, the one that all share apart: an expert is
+    /// calibrated on no more than some of them. Absent from reports of earlier versions, as are `outputErrors`.
+    public var uses: [Int]?
+    /// Of each of these experts the mean over its matrices of the squared output error over the squared output, on its
+    /// calibration tokens; `nil` for damaged experts and those whose tokens do not tell it.
+    public var outputErrors: [Float?]?
     /// Of the choices that the uncompressed model's router makes for the calibration tokens, the share that
     /// are not made any more; `rd` only.
     public var changedRoutes: Double?
@@ -23,8 +29,9 @@ public struct CompressionReport: Codable, Sendable {
     public var fallbacks: [String: String]
 
     enum CodingKeys: String, CodingKey {
-      case name, zeros, tokens, fallbacks
+      case name, zeros, tokens, uses, fallbacks
       case relativeOutputError = "relative_output_error"
+      case outputErrors = "output_errors"
       case bitsPerWeight = "bits_per_weight"
       case changedRoutes = "changed_routes"
     }

@@ -259,6 +259,7 @@ struct Compressor: Sendable {
         var result: CompressedLayer
         repeat {
           result = CompressedLayer(name: experts.name, number: number, lambda: lambda())
+          result.uses = routes.choices.map(\.count)
           sum?.clear()
           shared = try compress(
             experts,

@@ -21,9 +21,7 @@ struct ReportTally {
     entropyBits += parts.reduce(0) { $0 + entropy(ofCounts: $1.symbolCounts) * Double($1.weights) }
     names.formUnion(parts.map(\.name))
     let fallbacks = parts.filter { $0.outcome != .gptq }
-    let whole = parts.filter { part in
-      !damaged.contains { part.name.hasPrefix($0 + ".") }
-    }
+    let whole = parts.filter { !isDamaged($0) }
     layers.append(
       CompressionReport.Layer(
         name: layer.name,
@@ -32,11 +30,43 @@ struct ReportTally {
         zeros: Double(layerZeros) / Double(layerWeights),
         bitsPerWeight: Double(bytes) * 8 / Double(layerWeights),
         tokens: layer.experts.map(\.tokens),
+        uses: layer.uses,
+        outputErrors: layer.experts.prefix(layer.uses.count).map(outputError),
         changedRoutes: layer.changedRoutes,
         fallbacks: Dictionary(
           uniqueKeysWithValues: fallbacks.map { ($0.name, "\($0.outcome)") }
         )
       )
+    )
+  }
+
+  /// The mean over the matrices of `expert`, if it is known of each.
+  private func outputError(_ expert: CompressedExpert) -> Float? {
+    let errors = expert.parts.map(\.relativeOutputError)
+    guard expert.tokens > 0, errors.allSatisfy(\.isFinite),
+      expert.parts.allSatisfy({ $0.outcome == .gptq }),
+      !expert.parts.contains(where: isDamaged)
+    else { return nil }
+    return Float(errors.reduce(0, +) / Double(max(1, errors.count)))
+  }
+
+  private func isDamaged(_ part: CompressedExpert.Part) -> Bool {
+    damaged.contains { part.name.hasPrefix($0 + ".") }
+  }
+
+  /// What the folder keeps of the report.
+  func record(originalBytes: Int, calibrationTokens: Int) -> CompressionRecord {
+    CompressionRecord(
+      originalBytes: originalBytes,
+      calibrationTokens: calibrationTokens,
+      layers: layers.map { layer in
+        CompressionRecord.Layer(
+          name: layer.name,
+          uses: layer.uses ?? [],
+          outputErrors: layer.outputErrors ?? [],
+          changedRoutes: layer.changedRoutes
+        )
+      }
     )
   }
 

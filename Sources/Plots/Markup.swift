@@ -1,13 +1,16 @@
 import Foundation
 
 /// XML in the making.
-struct Markup {
+package struct Markup {
   /// What is there so far.
-  private(set) var text = ""
+  package private(set) var text = ""
   private var depth = 0
 
+  /// Nothing yet.
+  package init() {}
+
   /// Adds an element that holds nothing but text. Attributes keep their order.
-  mutating func add(
+  package mutating func add(
     _ name: String,
     _ attributes: KeyValuePairs<String, String> = [:],
     _ content: String = ""
@@ -18,7 +21,7 @@ struct Markup {
   }
 
   /// Adds an element that holds what `body` adds.
-  mutating func group(
+  package mutating func group(
     _ name: String,
     _ attributes: KeyValuePairs<String, String>,
     _ body: (inout Markup) -> Void
@@ -33,7 +36,7 @@ struct Markup {
   }
 
   /// Adds what `other` holds.
-  mutating func append(_ other: Markup) { text += other.text }
+  package mutating func append(_ other: Markup) { text += other.text }
 
   private mutating func indent() { text += String(repeating: " ", count: depth) }
 
@@ -43,7 +46,7 @@ struct Markup {
 
   /// `text` as it stands in XML, between tags or in quotes. Characters that XML has no place for
   /// (XML 1.0, section 2.2) become U+FFFD.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -62,7 +65,7 @@ struct Markup {
 
 extension Double {
   /// As a coordinate: to a hundredth, without zeros at the end.
-  var written: String {
+  package var written: String {
     // Adding zero takes the sign off a negative one.
     let rounded = (self * 100).rounded() / 100 + 0
     return rounded == rounded.rounded() ? String(format: "%.0f", rounded) : "\(rounded)"

@@ -34,10 +34,15 @@ public struct PlotFile: Sendable {
   /// Writes the drawing. The file is complete as soon as it has its name.
   ///
   /// - Throws: `InputError` if the system refuses; a file that was there is then unchanged.
-  public func write(_ plot: Plot) throws(InputError) {
+  public func write(_ plot: Plot) throws(InputError) { try write(plot.svg) }
+
+  /// Writes `text`. The file is complete as soon as it has its name.
+  ///
+  /// - Throws: `InputError` if the system refuses; a file that was there is then unchanged.
+  public func write(_ text: String) throws(InputError) {
     let file = FileHandle(fileDescriptor: try create(), closeOnDealloc: true)
     do {
-      try file.write(contentsOf: Data(plot.svg.utf8))
+      try file.write(contentsOf: Data(text.utf8))
       try file.synchronize()
       guard rename(temporaryPath, path) == 0 else {
         throw InputError.system(errno, writing: path)

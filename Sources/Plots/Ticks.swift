@@ -2,7 +2,7 @@ import Foundation
 
 extension AxisRange {
   /// Round values within the range, rising, for lines and numbers on the axis: some three to ten.
-  var ticks: [Double] {
+  package var ticks: [Double] {
     let ticks: [Double]
     switch scale {
     case .linear: return Self.multiples(within: bounds)
@@ -61,5 +61,5 @@ extension AxisRange {
   }
 
   /// How a tick's value is written: up to six digits, as few as it has.
-  static func text(_ value: Double) -> String { String(format: "%g", value) }
+  package static func text(_ value: Double) -> String { String(format: "%g", value) }
 }

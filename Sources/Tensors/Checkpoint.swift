@@ -124,6 +124,15 @@ public final class Checkpoint: Sendable {
     return tensor.view(name, in: shard.file)
   }
 
+  /// Bytes of all tensors but those of `names`.
+  ///
+  /// - Throws: `InputError` if one cannot be found in its file.
+  public func byteCount(except names: Set<String>) throws(InputError) -> Int {
+    var bytes = 0
+    for name in self.names where !names.contains(name) { bytes += try peek(name).bytes.count }
+    return bytes
+  }
+
   /// The tensor `name`, which must have the dimensions `shape`.
   ///
   /// - Throws: `InputError` if it is missing or shaped otherwise.

@@ -2,8 +2,9 @@
 
 SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
+PREFIX = /usr/local
 
-.PHONY: help setup build mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
+.PHONY: help setup build stage install uninstall mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -13,6 +14,16 @@ setup: ## Install the system libraries that are missing
 
 build: setup ## Build the release program, .build/release/qmoe
 	swift build -c release --product qmoe
+
+# In a folder of its own, since its libraries are linked otherwise.
+stage: setup ## Build what `make install` copies, .build-static/stage, which can lie anywhere
+	@Scripts/build-installable
+
+install: stage ## Install the program with manuals and completions under PREFIX (/usr/local)
+	@Scripts/install "$(DESTDIR)$(PREFIX)"
+
+uninstall: ## Remove what `make install` installed under PREFIX
+	@Scripts/install --remove "$(DESTDIR)$(PREFIX)"
 
 # In a folder of its own, since it is another program.
 mpi: ## Build the program for several processes, .build-mpi/release/qmoe

@@ -4,7 +4,7 @@ SOURCES = Sources Tests Package.swift
 BINARY = .build/release/qmoe
 PREFIX = /usr/local
 
-.PHONY: help setup build stage install uninstall mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
+.PHONY: help setup build stage install uninstall mpi demo test test-arm64 test-ranks test-install examples lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -44,11 +44,18 @@ test-arm64: ## Test the arm64 kernels, in an emulator where the machine is anoth
 test-ranks: mpi ## Test work of several processes
 	Scripts/test-ranks
 
+test-install: stage ## Test `make install`, where there is no Swift
+	@Scripts/test-install
+
 lint: ## Check the formatting
 	swift format lint --strict --recursive $(SOURCES)
 
 format: ## Format all sources
 	swift format --in-place --recursive $(SOURCES)
+
+# An example is a package of its own, as those of its readers are.
+examples: setup ## Build the examples, and run them on an embedded model
+	@Scripts/run-examples
 
 bench: build ## Measure the kernels
 	$(BINARY) bench

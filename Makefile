@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all set-up themselves; `make help` lists the rest.
 
-SOURCES = Sources Tests Package.swift
+SOURCES = Sources Tests Package.swift Examples/Sources Examples/Package.swift
 BINARY = .build/release/qmoe
 PREFIX = /usr/local
 
@@ -53,9 +53,8 @@ lint: ## Check the formatting
 format: ## Format all sources
 	swift format --in-place --recursive $(SOURCES)
 
-# An example is a package of its own, as those of its readers are.
-examples: setup ## Build the examples, and run them on an embedded model
-	@Scripts/run-examples
+examples: build ## Build the examples, and run them on an embedded model
+	@Scripts/test-examples
 
 bench: build ## Measure the kernels
 	$(BINARY) bench

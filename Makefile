@@ -4,7 +4,7 @@ SOURCES = Sources Tests Package.swift Examples/Sources Examples/Package.swift
 BINARY = .build/release/qmoe
 PREFIX = /usr/local
 
-.PHONY: help setup build stage install uninstall mpi demo test test-arm64 test-ranks test-install examples lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
+.PHONY: help setup build server stage install uninstall mpi demo test test-arm64 test-ranks test-install examples lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -14,6 +14,9 @@ setup: ## Install the system libraries that are missing
 
 build: setup ## Build the release program, .build/release/qmoe
 	swift build -c release --product qmoe
+
+server: build ## Build the server, too, .build/release/qmoe-server
+	swift build -c release --product qmoe-server
 
 # In a folder of its own, since its libraries are linked otherwise.
 stage: setup ## Build what `make install` copies, .build-static/stage, which can lie anywhere

@@ -207,6 +207,13 @@ let package = Package(
       ]
     ),
     .testTarget(
+      name: "ServingTests",
+      dependencies: [
+        "Serving", "Generation", "Models", "Tokenization", "ChatTemplates", "Tensors",
+        "TestSupport",
+      ]
+    ),
+    .testTarget(
       name: "CompressionTests",
       dependencies: [
         "Compression", "CompressedFolder", "Corpus", "Evaluation", "Models", "Quantization",
@@ -220,7 +227,7 @@ let package = Package(
         "Plots", "Tensors", "Diagnostics", "TestSupport",
       ]
     ),
-    .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "TestSupport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["qmoe", "qmoe-server", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

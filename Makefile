@@ -1,9 +1,10 @@
 # `make demo` and `make test` do all set-up themselves; `make help` lists the rest.
 
-SOURCES = Sources Tests Package.swift
+SOURCES = Sources Tests Package.swift Examples/Sources Examples/Package.swift
 BINARY = .build/release/qmoe
+PREFIX = /usr/local
 
-.PHONY: help setup build server mpi demo test test-arm64 test-ranks lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
+.PHONY: help setup build server stage install uninstall mpi demo test test-arm64 test-ranks test-install examples lint format bench bench-peers bench-timer bench-memory sanitize fuzz fail-every-write clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -16,6 +17,16 @@ build: setup ## Build the release program, .build/release/qmoe
 
 server: build ## Build the server, too, .build/release/qmoe-server
 	swift build -c release --product qmoe-server
+
+# In a folder of its own, since its libraries are linked otherwise.
+stage: setup ## Build what `make install` copies, .build-static/stage, which can lie anywhere
+	@Scripts/build-installable
+
+install: stage ## Install the program with manuals and completions under PREFIX (/usr/local)
+	@Scripts/install "$(DESTDIR)$(PREFIX)"
+
+uninstall: ## Remove what `make install` installed under PREFIX
+	@Scripts/install --remove "$(DESTDIR)$(PREFIX)"
 
 # In a folder of its own, since it is another program.
 mpi: ## Build the program for several processes, .build-mpi/release/qmoe
@@ -36,11 +47,17 @@ test-arm64: ## Test the arm64 kernels, in an emulator where the machine is anoth
 test-ranks: mpi ## Test work of several processes
 	Scripts/test-ranks
 
+test-install: stage ## Test `make install`, where there is no Swift
+	@Scripts/test-install
+
 lint: ## Check the formatting
 	swift format lint --strict --recursive $(SOURCES)
 
 format: ## Format all sources
 	swift format --in-place --recursive $(SOURCES)
+
+examples: build ## Build the examples, and run them on an embedded model
+	@Scripts/test-examples
 
 bench: build ## Measure the kernels
 	$(BINARY) bench

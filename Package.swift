@@ -19,8 +19,8 @@ let package = Package(
     .library(
       name: "QMoE",
       targets: [
-        "Tensors", "Tokenization", "ChatTemplates", "Corpus", "Models", "Compression",
-        "Evaluation", "Generation",
+        "Diagnostics", "Tensors", "Tokenization", "ChatTemplates", "Corpus", "Models",
+        "Compression", "Evaluation", "Generation",
       ]
     ),
   ],

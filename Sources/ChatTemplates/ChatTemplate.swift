@@ -44,6 +44,7 @@ public struct ChatTemplate: Sendable {
   ///     the template.
   ///   - now: What templates that write the date take for it.
   ///   - timeZone: Where that date is.
+  /// - Returns: The text that the model reads, special tokens and all: encode it without adding any.
   /// - Throws: `InputError` with the line if the template refuses the conversation, needs what it
   ///   lacks, or uses too much time or memory.
   public func render(

@@ -26,7 +26,14 @@ public struct CompressionJob: Sendable {
 
   /// A job that has not begun, which is the same on all `ranks`.
   ///
-  /// - Parameter memory: `usualMemory` if `nil`.
+  /// - Parameters:
+  ///   - model: the folder of the checkpoint.
+  ///   - source: the model in it.
+  ///   - output: the compressed folder to be.
+  ///   - options: what to do.
+  ///   - workers: threads of this rank.
+  ///   - ranks: those who do it together.
+  ///   - memory: bytes that it may use; if `nil` half of what is available.
   public init(
     model: URL,
     source: any LanguageModel,
@@ -53,6 +60,8 @@ public struct CompressionJob: Sendable {
   /// - Parameters:
   ///   - samples: the calibration data.
   ///   - isSentinel: whether a token id is a sentinel.
+  ///   - progress: is told how far it is.
+  /// - Returns: what became of the model.
   /// - Throws: `InputError`; nothing is left of the output then, unless the system refused something: another
   ///   run can go on with the work that is done.
   public func run(

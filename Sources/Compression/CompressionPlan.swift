@@ -74,7 +74,9 @@ extension CompressionPlan {
   ///   - source: the model in it.
   ///   - output: the folder to be.
   ///   - earlier: what would be done with work that an earlier attempt left of it.
+  ///   - options: what would be done.
   ///   - samples: the calibration data.
+  ///   - workers: threads.
   ///   - memory: as for `CompressionJob`.
   /// - Throws: `InputError` if the compression would be refused, or its first steps fail.
   public init(

@@ -5,7 +5,9 @@ import Foundation
 extension OutputFolder {
   /// Checks that the folder `url` could be begun, and changes nothing.
   ///
-  /// - Parameter earlier: what is to be done with work that an earlier attempt left.
+  /// - Parameters:
+  ///   - url: the folder to be.
+  ///   - earlier: what is to be done with work that an earlier attempt left.
   /// - Returns: where that work is; `nil` if there is none.
   /// - Throws: `InputError` if to begin it would.
   @discardableResult

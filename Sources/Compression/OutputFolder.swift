@@ -35,7 +35,9 @@ public final class OutputFolder: Sendable {
 
   /// Begins the folder `url`.
   ///
-  /// - Parameter earlier: what to do with work that an earlier attempt left.
+  /// - Parameters:
+  ///   - url: the folder to be.
+  ///   - earlier: what to do with work that an earlier attempt left.
   /// - Throws: `InputError` if there is something of that name, if another process is writing it, if
   ///   what lies under the temporary name is not an earlier attempt, or one that can be gone on with and shall not,
   ///   or if it cannot be created.

@@ -18,6 +18,7 @@ public enum Corpus {
   ///   - vocabularySize: The model's; all ids are in `0..<vocabularySize`.
   ///   - limit: At most so many samples, the first ones; all if nil.
   ///   - tokenizer: Gives the model's tokenizer; called once, and only if there is text.
+  /// - Returns: At least one sample.
   /// - Throws: `InputError` if the file cannot be read or is malformed, naming the line; if it has no
   ///   sample; if the tokenizer does not belong to the model; and what `tokenizer` throws.
   public static func load(

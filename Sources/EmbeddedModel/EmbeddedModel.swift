@@ -30,7 +30,21 @@ public enum EmbeddedModel {
   /// Passages of text for calibration, `{"text"}` a line, for any model.
   public static var calibrationText: URL { folder("text/calibration.jsonl") }
 
-  private static func folder(_ path: String) -> URL {
-    Bundle.module.bundleURL.appending(path: path)
-  }
+  private static func folder(_ path: String) -> URL { root.appending(path: path) }
+
+  /// `share/qmoe` beside the folder of an installed program, or what the build puts beside one.
+  ///
+  /// Not `Bundle.module`, which traps where it finds nothing: a program that was copied without its
+  /// models says which file is missing.
+  private static let root: URL = {
+    let programs = (Bundle.main.executableURL ?? Bundle.main.bundleURL).resolvingSymlinksInPath()
+      .deletingLastPathComponent()
+    #if os(macOS)
+      let built = programs.appending(path: "qmoe_EmbeddedModel.bundle")
+    #else
+      let built = programs.appending(path: "qmoe_EmbeddedModel.resources")
+    #endif
+    let installed = programs.deletingLastPathComponent().appending(path: "share/qmoe")
+    return FileManager.default.fileExists(atPath: built.path) ? built : installed
+  }()
 }

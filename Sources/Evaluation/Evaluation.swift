@@ -26,8 +26,12 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// capacity).
   ///
   /// - Parameters:
+  ///   - model: what is evaluated.
+  ///   - samples: inputs with labels.
   ///   - workers: so many sequences are evaluated side by side.
   ///   - ranks: they take turns, so that each has a sequence of its own in each round; one thread each.
+  ///   - progress: is told how far it is.
+  /// - Returns: the mean loss over all labels that count.
   /// - Throws: `InputError` if no label counts, an id is out of range, or weights are damaged.
   public static func run(
     _ model: any LanguageModel,

@@ -85,6 +85,7 @@ public struct BatchGenerator<Model: LanguageModel>: Sendable {
   /// A generator of no texts yet.
   ///
   /// - Parameters:
+  ///   - model: writes them.
   ///   - capacity: texts at most at a time, no more than `Linear.fewTokens`.
   ///   - prefixes: inputs that are remembered after the end of their texts.
   public init(_ model: Model, capacity: Int, prefixes: Int) {

@@ -32,6 +32,8 @@ public struct Conversation: Sendable {
   /// A conversation of no turns yet, with the model of `generator`.
   ///
   /// - Parameters:
+  ///   - generator: writes the answers.
+  ///   - format: how the model reads a conversation.
   ///   - stops: texts that end an answer.
   ///   - system: what the model is told first.
   /// - Throws: `InputError` if the model does not continue texts, or does not take a system message.
@@ -69,6 +71,8 @@ public struct Conversation: Sendable {
   /// Lets the model answer `question` in up to `limit` tokens.
   ///
   /// - Parameters:
+  ///   - question: the next turn.
+  ///   - limit: tokens of the answer, at most.
   ///   - onText: is given each piece of text as it appears.
   ///   - isCancelled: is asked now and then; `true` ends the answer. What there is of it stays a part
   ///     of the conversation.

@@ -66,6 +66,8 @@ public struct Generator: Sendable {
   /// full.
   ///
   /// - Parameters:
+  ///   - input: token ids.
+  ///   - limit: tokens to write, at most.
   ///   - onToken: is given each token as it is written, but not one that ends the sequence; `false`
   ///     ends the text.
   ///   - isCancelled: is asked between batches of the input and after each token; `true` ends the
@@ -92,6 +94,8 @@ public struct Generator: Sendable {
   /// Reads `input` and writes as `run` does, into `stream`.
   ///
   /// - Parameters:
+  ///   - input: token ids.
+  ///   - limit: tokens to write, at most.
   ///   - stream: is given the tokens.
   ///   - onText: is given each piece of text as it appears.
   ///   - isCancelled: as for `run`.

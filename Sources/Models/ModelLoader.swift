@@ -26,8 +26,11 @@ public enum ModelLoader {
   /// Loads the model in `folder`: a Hugging Face checkpoint, plain or compressed.
   ///
   /// - Parameters:
+  ///   - folder: holds `config.json` and the weights.
+  ///   - execution: how weights are multiplied; `.fused` is fastest.
   ///   - substitutes: holds compressed matrices that are taken in place of the folder's own.
   ///   - memory: what the model may take; experts beyond that are read as they are needed. `nil` maps all.
+  /// - Returns: the model; its weights stay in their files until they are used.
   /// - Throws: `InputError` if the folder holds an architecture that is not known, its configuration
   ///   asks for what is not supported, its files are damaged, or `memory` is too small.
   public static func load(

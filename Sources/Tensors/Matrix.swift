@@ -23,6 +23,8 @@ public struct Matrix: Sendable, Equatable {
   }
 
   /// A matrix whose elements `body` fills in; it gets all of them as one buffer, not initialised.
+  ///
+  /// - Throws: What `body` throws.
   public init<E: Error>(
     rows: Int,
     columns: Int,
@@ -56,6 +58,8 @@ public struct Matrix: Sendable, Equatable {
 
   /// Makes this a matrix of another size whose elements `body` fills in, all of them; they are
   /// anything before. Storage that is large enough is used again.
+  ///
+  /// - Throws: What `body` throws; the elements are anything then.
   public mutating func refill<E: Error>(
     rows: Int,
     columns: Int,

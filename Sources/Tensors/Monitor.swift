@@ -11,6 +11,8 @@ public final class Monitor<Value: Sendable>: @unchecked Sendable {
   public init(_ value: Value) { self.value = value }
 
   /// Calls `body` while no other thread has the value, and wakes those that wait for a change.
+  ///
+  /// - Throws: What `body` throws.
   public func withLock<T, E: Error>(_ body: (inout Value) throws(E) -> T) throws(E) -> T {
     condition.lock()
     defer {
@@ -21,6 +23,8 @@ public final class Monitor<Value: Sendable>: @unchecked Sendable {
   }
 
   /// Calls `body` as `withLock` does, now and after each change, until it gives a result.
+  ///
+  /// - Throws: What `body` throws.
   public func wait<T, E: Error>(for body: (inout Value) throws(E) -> T?) throws(E) -> T {
     condition.lock()
     defer {

@@ -25,7 +25,9 @@ public final class UncachedFile: Sendable {
 
   /// Opens the file at `path`.
   ///
-  /// - Parameter read: reads its bytes; tests let it read too few.
+  /// - Parameters:
+  ///   - path: its path.
+  ///   - read: reads its bytes; tests let it read too few.
   /// - Throws: `InputError` if it cannot be opened.
   public init(
     path: String,
@@ -61,7 +63,9 @@ public final class UncachedFile: Sendable {
 
   /// Reads the bytes `aligned(range)`, as far as the file has them, to `buffer`.
   ///
-  /// - Parameter buffer: at an address that is a multiple of `alignment`, with room for all of them.
+  /// - Parameters:
+  ///   - range: bytes from the start of the file.
+  ///   - buffer: at an address that is a multiple of `alignment`, with room for all of them.
   /// - Throws: `InputError` if they cannot be read, or the file ends before `range` does.
   public func read(
     _ range: Range<Int>,

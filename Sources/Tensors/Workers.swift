@@ -14,10 +14,12 @@ public struct Workers: Sendable {
     self.count = max(1, count ?? ProcessInfo.processInfo.activeProcessorCount)
   }
 
-  /// Calls `body` once for each index in `0..<count`, in any order and side by side.
+  /// Calls `body` once for each index in `0..<iterations`, in any order and side by side.
   ///
-  /// Whichever thread is free takes the next index. If calls throw, the error of the lowest index
-  /// that failed is thrown once the running calls have ended; indices not yet begun are left out.
+  /// Whichever thread is free takes the next index.
+  ///
+  /// - Throws: The error of the lowest index that failed, once the running calls have ended; indices
+  ///   not yet begun are left out.
   public func forEach<E: Error>(
     _ iterations: Int,
     _ body: @Sendable (_ index: Int) throws(E) -> Void
@@ -49,6 +51,8 @@ public struct Workers: Sendable {
   }
 
   /// Calls `body` with consecutive ranges of at most `chunk` indices that cover `0..<total`.
+  ///
+  /// - Throws: As `forEach` does.
   public func forEachChunk<E: Error>(
     of total: Int,
     by chunk: Int,
@@ -62,6 +66,8 @@ public struct Workers: Sendable {
 
   /// The results of `body` for each index in `0..<count`, in the order of the indices; `body` is
   /// called as by `forEach`.
+  ///
+  /// - Throws: As `forEach` does.
   public func map<T: Sendable, E: Error>(
     _ count: Int,
     _ body: @Sendable (_ index: Int) throws(E) -> T

@@ -88,6 +88,7 @@ public struct Tokenizer: Sendable {
   ///   - text: Any text.
   ///   - addingSpecialTokens: Whether the tokens that the model expects around a text are added: for T5
   ///     the end of the sequence, for Mixtral its beginning.
+  /// - Returns: Ids in `0..<vocabularyCount`.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     var ids = addingSpecialTokens ? vocabulary.prefix : []
     var text = text
@@ -107,6 +108,7 @@ public struct Tokenizer: Sendable {
   /// - Parameters:
   ///   - ids: Ids of this vocabulary.
   ///   - skippingSpecialTokens: Whether special tokens are left out instead of being written.
+  /// - Returns: The text.
   /// - Throws: `InputError` if an id is not in the vocabulary.
   public func decode(
     _ ids: [Int],

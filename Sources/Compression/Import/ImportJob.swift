@@ -28,6 +28,8 @@ public struct ImportJob: Sendable {
 
   /// Does it.
   ///
+  /// - Parameter progress: is told how far it is.
+  /// - Returns: what became of the checkpoint.
   /// - Throws: `InputError` if a file is missing, damaged or of another model; nothing is left of the output then.
   public func run(progress: @escaping ProgressReport.Handler) throws(InputError) -> ImportReport {
     do throws(InputError) {

@@ -20,7 +20,11 @@ public final class InputRecorder: Sendable {
 
   /// Calls `body`, and tells what matrices were multiplied with on this thread meanwhile, in float32.
   ///
-  /// - Parameter isWanted: whether to take down the inputs of the matrix of this name.
+  /// - Parameters:
+  ///   - isWanted: whether to take down the inputs of the matrix of this name.
+  ///   - body: multiplies.
+  /// - Returns: the inputs, in the order of the products.
+  /// - Throws: what `body` throws.
   public static func record<E>(
     _ isWanted: @escaping @Sendable (_ name: String) -> Bool,
     _ body: () throws(E) -> Void

@@ -15,7 +15,10 @@ public struct WeightSource: Sendable {
 
   /// Weights from `checkpoint`, multiplied as `execution` tells.
   ///
-  /// - Parameter substitutes: compressed matrices that are taken where `checkpoint` has others of these names.
+  /// - Parameters:
+  ///   - checkpoint: holds the weights.
+  ///   - execution: how they are multiplied.
+  ///   - substitutes: compressed matrices that are taken where `checkpoint` has others of these names.
   /// - Throws: `InputError` if what the checkpoints tell of their compressed matrices makes no sense.
   public init(
     _ checkpoint: Checkpoint,

@@ -55,6 +55,8 @@ public struct SwitchLayer: ResidualLayer {
   ///   - x: its tokens, `[tokens, modelSize]`.
   ///   - encoder: keys and values of the encoder's output, `nil` in the encoder itself.
   ///   - bias: by relative position.
+  ///   - scratch: memory to work in.
+  /// - Throws: `InputError` if weights are damaged.
   public func attend(
     _ x: inout Matrix,
     encoder: KeyValueCache?,

@@ -149,8 +149,7 @@ let package = Package(
       name: "qmoe-server",
       dependencies: [
         "Diagnostics", "Tensors", "Tokenization", "ChatTemplates", "Models", "Generation",
-        "Serving",
-        "CommandOptions",
+        "Serving", "ModelPicture", "CommandOptions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

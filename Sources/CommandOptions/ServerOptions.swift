@@ -65,6 +65,14 @@ package struct ServerOptions: ParsableArguments {
   )
   package var largestBody: ByteSize = ByteSize(bytes: 4_000_000)
 
+  @Option(
+    help: ArgumentHelp(
+      "What `qmoe sweep --json` measured of this model, to be drawn on the page.",
+      valueName: "file"
+    )
+  )
+  package var sweep: String?
+
   @Option(help: "Threads to use (default: one for each core).")
   package var threads: Int?
 

@@ -10,6 +10,8 @@ struct Routes: Sendable {
   let engine: Engine
   /// The cache of the model's experts, if it has one.
   let cache: ExpertCache?
+  /// The picture of the model.
+  let figures: Figures
   /// What requests must name; `nil` if all get in.
   let key: String?
   /// Bytes of a request's body at most.
@@ -25,6 +27,9 @@ struct Routes: Sendable {
     router.get("/metrics") { [engine, cache] _, _ in
       let text = Metrics.text(engine.statistics, cache: cache?.statistics)
       return Response(text, type: Metrics.contentType)
+    }
+    router.get("/figures") { [figures] _, _ in
+      Response(try await figures.html(), type: "text/html; charset=utf-8")
     }
     router.get("/v1/models") { [service] _, _ in try Response(json: service.models) }
     router.get("/v1/models/:name") { [service] _, context in

@@ -49,6 +49,10 @@ struct Server: AsyncParsableCommand {
       service: service,
       engine: engine,
       cache: cache,
+      figures: Figures(
+        folder: URL(userPath: options.model),
+        sweep: options.sweep.map { URL(userPath: $0) }
+      ),
       key: options.apiKey ?? ProcessInfo.processInfo.environment["QMOE_API_KEY"],
       largestBody: options.largestBody.bytes
     )

@@ -48,6 +48,8 @@ import Testing
       #"{"messages": [{"role": "user", "content": "Who?"}], "max_tokens": 3, "stream": true}"#
     )
     #expect(chat.head.contains("text/event-stream") && chat.body.contains("data: [DONE]"))
+    let figures = try server.ask("/figures")
+    #expect(figures.status == 200 && figures.body.contains("<section class=\"picture\">"))
     let unknown = try server.ask("/v1/nothing")
     #expect(try unknown.status == 404 && error(unknown.body)["code"] as? String == "unknown_url")
     server.terminate()

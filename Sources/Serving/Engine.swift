@@ -18,6 +18,9 @@ public final class Engine: Sendable {
     /// Inputs that are remembered after the end of their texts.
     public var prefixes: Int
 
+    /// Texts that an idle engine takes at most.
+    public var texts: Int { parallel + queue }
+
     /// Limits as the properties tell.
     public init(parallel: Int, queue: Int, prefixes: Int) {
       (self.parallel, self.queue, self.prefixes) = (parallel, queue, prefixes)
@@ -28,8 +31,6 @@ public final class Engine: Sendable {
   public enum Refusal: Error, Sendable {
     /// The queue is full.
     case full
-    /// There are more texts than would fit an idle engine.
-    case tooMany
     /// The engine is being shut down.
     case closing
   }
@@ -90,7 +91,6 @@ public final class Engine: Sendable {
   public func submit(_ requests: [TextRequest]) throws(Refusal) -> [Text] {
     try state.withLock { (state) throws(Refusal) in
       guard !state.isClosing else { throw .closing }
-      guard requests.count <= limits.parallel + limits.queue else { throw .tooMany }
       // Those that can begin at once do not wait.
       let free = limits.queue + max(0, limits.parallel - state.running.count)
       guard state.waiting.count + requests.count <= free else {

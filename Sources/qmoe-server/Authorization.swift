@@ -26,7 +26,8 @@ struct Authorization: RouterMiddleware {
   private func isKnown(_ header: String?) -> Bool {
     let prefix = "bearer "
     guard let header, header.lowercased().hasPrefix(prefix) else { return false }
-    let (given, expected) = (Array(header.dropFirst(prefix.count).utf8), Array(key.utf8))
+    let word = header.dropFirst(prefix.count).drop { $0 == " " }
+    let (given, expected) = (Array(word.utf8), Array(key.utf8))
     // As long for a key that begins well as for any other.
     var difference = given.count ^ expected.count
     for (index, byte) in given.enumerated() {

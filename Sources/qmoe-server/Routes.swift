@@ -19,8 +19,9 @@ struct Routes: Sendable {
   let disconnections = Disconnections()
 
   func router() -> Router<ServerContext> {
-    let router = Router(context: ServerContext.self)
-    router.add(middleware: ErrorForm())
+    let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
+    router.add(middleware: WriteDeadline())
+    router.add(middleware: ErrorForm(posts: [Self.completions, Self.chats]))
     if let key { router.add(middleware: Authorization(key: key, open: ["/", "/health"])) }
     router.get("/") { _, _ in Self.page }
     router.get("/health") { _, _ in try Response(json: ["status": "ok"]) }
@@ -32,14 +33,18 @@ struct Routes: Sendable {
       Response(try await figures.html(), type: "text/html; charset=utf-8")
     }
     router.get("/v1/models") { [service] _, _ in try Response(json: service.models) }
-    router.get("/v1/models/:name") { [service] _, context in
-      guard context.parameters.get("name") == service.name else { throw HTTPError(.notFound) }
-      return try Response(json: service.model)
+    router.get("/v1/models/**") { [service] request, _ in
+      // Names may have slashes.
+      let name = request.uri.path.dropFirst("/v1/models/".count).removingPercentEncoding ?? ""
+      return try Response(json: service.model(name))
     }
-    router.post("/v1/completions") { try await answer(.completion, $0, $1) }
-    router.post("/v1/chat/completions") { try await answer(.chat, $0, $1) }
+    router.post("\(Self.completions)") { try await answer(.completion, $0, $1) }
+    router.post("\(Self.chats)") { try await answer(.chat, $0, $1) }
     return router
   }
+
+  private static let completions = "/v1/completions"
+  private static let chats = "/v1/chat/completions"
 
   private static let page = Response(
     String(decoding: PackageResources.page_html, as: UTF8.self),

@@ -53,7 +53,7 @@ struct Server: AsyncParsableCommand {
         folder: URL(userPath: options.model),
         sweep: options.sweep.map { URL(userPath: $0) }
       ),
-      key: options.apiKey ?? ProcessInfo.processInfo.environment["QMOE_API_KEY"],
+      key: key,
       largestBody: options.largestBody.bytes
     )
     let application = Application(
@@ -79,16 +79,25 @@ struct Server: AsyncParsableCommand {
     defer { signals.cancel() }
     do {
       try await application.runService()
-    } catch let error as IOError {
+    } catch {
+      let code = (error as? IOError)?.errnoCode
       throw InputError(
         .system,
         at: "\(options.host):\(options.port)",
         expected: "an address to listen on",
-        found: String(cString: strerror(error.errnoCode)).lowercased(),
+        found: code.map { String(cString: strerror($0)).lowercased() } ?? "\(error)",
         remedy: "Choose another one with --host and --port; --port 0 takes a free one"
       )
     }
     await engine.close()
+  }
+
+  /// What requests must name; an empty variable is as none.
+  private var key: String? {
+    let variable = ProcessInfo.processInfo.environment["QMOE_API_KEY"].flatMap {
+      $0.isEmpty ? nil : $0
+    }
+    return options.apiKey ?? variable
   }
 
   /// Seconds after which a connection is closed on which nothing is asked or sent.
@@ -114,23 +123,20 @@ struct Server: AsyncParsableCommand {
         found: "\(context)"
       )
     }
+    let limits = Engine.Limits(
+      parallel: options.parallel,
+      queue: options.queue,
+      prefixes: options.prefixes
+    )
     let service = OpenAIService(
       model,
       tokenizer,
       name: options.name ?? folder.standardizedFileURL.lastPathComponent,
       format: try chatFormat(folder, model, tokenizer),
-      context: context
+      context: context,
+      mostTexts: limits.texts
     )
-    let engine = Engine(
-      model,
-      tokenizer,
-      limits: Engine.Limits(
-        parallel: options.parallel,
-        queue: options.queue,
-        prefixes: options.prefixes
-      )
-    )
-    return (service, engine, model.expertCache)
+    return (service, Engine(model, tokenizer, limits: limits), model.expertCache)
   }
 
   /// How conversations with the model are written; `nil` if it is not made for them.

@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func aKeyIsNeededWhereThereIsOne() throws {
-    let server = try RunningServer("--api-key", "a secret")
+    let server = try RunningServer("--api-key", "a secret", "--name", "org/a model")
     for path in ["/v1/models", "/metrics", "/v1/nothing"] {
       let answer = try server.ask(path)
       #expect(
@@ -68,9 +68,10 @@ import Testing
       #expect(try server.ask("/v1/models", headers: "Authorization: \(wrong)\r\n").status == 401)
     }
     #expect(try server.ask("/v1/completions", Self.completion).status == 401)
-    #expect(
-      try server.ask("/v1/models", headers: "Authorization: Bearer a secret\r\n").status == 200
-    )
+    for path in ["/v1/models", "/v1/models/org/a%20model", "/v1/models/org%2Fa%20model"] {
+      let answer = try server.ask(path, headers: "Authorization: Bearer a secret\r\n")
+      #expect(answer.status == 200, "\(path)")
+    }
     #expect(try server.ask("/health").status == 200 && server.ask("/").status == 200)
   }
 
@@ -82,7 +83,7 @@ import Testing
       (try server.ask("/v1/completions", "{"), 400), (try server.ask("/v1/completions", ""), 400),
       (try server.ask("/v1/chat/completions", "[[[[[[[["), 400),
       (try server.ask("/v1/completions", #"{"prompt": "a", "n": "b"}"#), 400),
-      (try server.ask("/v1/completions"), 404),
+      (try server.ask("/v1/completions"), 405), (try server.ask("/v1/models/a/b%20c"), 404),
     ] {
       #expect(try answer.status == status && error(answer.body)["message"] is String, "\(answer)")
     }
@@ -95,6 +96,13 @@ import Testing
     let chunked = try server.exchange(head + "Transfer-Encoding: chunked\r\n\r\n\(chunks)0\r\n\r\n")
     #expect(chunked.hasPrefix("HTTP/1.1 413"))
     #expect(try server.exchange("nonsense\r\n\r\n").hasPrefix("HTTP/1.1 400"))
+    // Answers to HEAD have no body.
+    for (path, status) in [("/health", 200), ("/nothing", 404)] {
+      let answer = try server.exchange(
+        "HEAD \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      )
+      #expect(answer.hasPrefix("HTTP/1.1 \(status)") && answer.hasSuffix("\r\n\r\n"))
+    }
     // Clients that go away in the middle of what they send.
     for part in ["P", "POST /v1/completions HTTP/1.1\r\n", post("{}").dropLast(1) + ""] {
       try Connection(port: server.port).send(part)

@@ -26,7 +26,8 @@ import Tokenization
       tokenizer,
       name: "mini",
       format: try ChatFormat(template, tokenizer),
-      context: 64
+      context: 64,
+      mostTexts: 68
     )
     engine = Engine(model, tokenizer, limits: .init(parallel: 4, queue: 64, prefixes: 2))
   }
@@ -125,15 +126,18 @@ import Tokenization
     }
   }
 
-  @Test func moreTextsThanFitAreRefused() async throws {
-    let many = try job(.completion, #"{"prompt": ["a", "b"], "n": 35}"#)
-    do throws(APIError) {
-      _ = try engine.submit(many)
-      Issue.record("taken")
-    } catch {
-      #expect(error.status == 400 && error.parameter == "n")
+  /// However many there are, nothing is made of them.
+  @Test func moreTextsThanFitAreRefused() throws {
+    for (prompts, n) in [(2, 35), (69, 1), (100_000, 128)] {
+      let list = Array(repeating: "\"a\"", count: prompts).joined(separator: ",")
+      do throws(APIError) {
+        _ = try job(.completion, "{\"prompt\": [\(list)], \"n\": \(n)}")
+        Issue.record("taken: \(prompts) times \(n)")
+      } catch {
+        #expect(error.status == 400 && error.parameter == "n")
+      }
     }
-    await engine.close()
+    #expect(try job(.completion, #"{"prompt": ["a", "b"], "n": 34}"#).texts.count == 68)
   }
 
   /// Nesting that would overflow a stack is an error like any other.

@@ -5,6 +5,14 @@ struct CompletionFields: Decodable {
     case texts([String])
     case tokens([[Int]])
 
+    /// How many there are.
+    var count: Int {
+      switch self {
+      case .texts(let texts): texts.count
+      case .tokens(let lists): lists.count
+      }
+    }
+
     init(from decoder: any Decoder) throws {
       self = try decoder.oneOf(
         "a text, a list of texts, or lists of ids of tokens",

@@ -48,18 +48,24 @@ public struct OpenAIService: Sendable {
   public let tokenizer: Tokenizer
   /// Whether the model writes on where its input ends.
   public let continuesInput: Bool
+  /// Texts that a request may ask for.
+  private let mostTexts: Int
   private let vocabularySize: Int
 
   /// A service for `model` by the name `name`.
   ///
-  /// - Parameter context: tokens of a prompt and its text at most; no more than the model takes count.
+  /// - Parameters:
+  ///   - context: tokens of a prompt and its text at most; no more than the model takes count.
+  ///   - mostTexts: texts that a request may ask for: no more than the engine can ever take.
   public init(
     _ model: any LanguageModel,
     _ tokenizer: Tokenizer,
     name: String,
     format: ChatFormat?,
-    context: Int
+    context: Int,
+    mostTexts: Int
   ) {
+    self.mostTexts = mostTexts
     (self.format, self.tokenizer) = (format, tokenizer)
     self.context = min(context, model.contextLength)
     let mixtures = model.mixtures
@@ -76,8 +82,21 @@ public struct OpenAIService: Sendable {
     vocabularySize = model.vocabularySize
   }
 
-  /// What is told of the model.
-  public var model: some Encodable & Sendable { description }
+  /// What is told of the model `name`.
+  ///
+  /// - Throws: `APIError` if it is another model.
+  public func model(_ name: String) throws(APIError) -> some Encodable & Sendable {
+    guard name == self.name else {
+      throw APIError(
+        status: 404,
+        "The model '\(name)' does not exist; this server has '\(self.name)'.",
+        type: "invalid_request_error",
+        parameter: "model",
+        code: "model_not_found"
+      )
+    }
+    return description
+  }
 
   /// The list of models: this one.
   public var models: some Encodable & Sendable { ModelList(data: [description]) }
@@ -87,15 +106,7 @@ public struct OpenAIService: Sendable {
   /// - Throws: `APIError` if it cannot be done.
   public func job(_ kind: Job.Kind, _ body: Data) throws(APIError) -> Job {
     let sampling: SamplingFields = try Self.decode(body)
-    if let model = sampling.model, model != name {
-      throw APIError(
-        status: 404,
-        "The model '\(model)' does not exist; this server has '\(name)'.",
-        type: "invalid_request_error",
-        parameter: "model",
-        code: "model_not_found"
-      )
-    }
+    if let name = sampling.model { _ = try model(name) }
     try sampling.check()
     switch kind {
     case .completion: return try completion(Self.decode(body), sampling)
@@ -118,6 +129,7 @@ public struct OpenAIService: Sendable {
     _ sampling: SamplingFields
   ) throws(APIError) -> Job {
     try fields.check(sampling)
+    try requireFew(prompts: fields.prompt.count, sampling)
     var inputs: [[Int]] = []
     switch fields.prompt {
     case .texts(let texts): inputs = texts.map { tokenizer.encode($0) }
@@ -151,6 +163,7 @@ public struct OpenAIService: Sendable {
       )
     }
     try fields.check()
+    try requireFew(prompts: 1, sampling)
     let input: [Int]
     do {
       input = try format.prompt(fields.messages.map(\.message))
@@ -182,6 +195,15 @@ public struct OpenAIService: Sendable {
       streams: sampling.stream ?? false,
       streamsUsage: sampling.stream_options?.include_usage ?? false,
       tellsExperts: sampling.experts ?? false
+    )
+  }
+
+  /// Checks how many texts are asked for, before anything is made of them.
+  private func requireFew(prompts: Int, _ sampling: SamplingFields) throws(APIError) {
+    guard prompts > mostTexts / (sampling.n ?? 1) else { return }
+    throw .invalid(
+      "n: a request may ask for \(mostTexts) texts at most, all prompts together.",
+      "n"
     )
   }
 
@@ -236,9 +258,6 @@ extension Engine {
     } catch {
       switch error {
       case .full: throw .full(waiting: limits.queue)
-      case .tooMany:
-        let most = limits.parallel + limits.queue
-        throw .invalid("n: a request may ask for \(most) texts at most, all prompts together.", "n")
       case .closing: throw .closing
       }
     }

@@ -77,15 +77,18 @@ import Tokenization
 
   @Test func aTextEndsWhenNobodyListens() async throws {
     let engine = engine(parallel: 1)
-    let long = try engine.submit([request("And", limit: 2000)])[0]
-    let listener = Task { for await _ in long.events {} }
-    listener.cancel()
-    _ = await listener.value
+    // So many that some are left, however late they are given up.
+    let long = try engine.submit((0..<9).map { request("And \($0)", limit: 1000) })
+    for text in long {
+      let listener = Task { for await _ in text.events {} }
+      listener.cancel()
+      _ = await listener.value
+    }
     // The only place is free again.
     let next = try await text(engine.submit([request("And it came to pass", limit: 3)])[0])
     #expect(next.end.tokens == 3)
     await engine.close()
-    #expect(engine.statistics.ended[.cancelled] == 1)
+    #expect(engine.statistics.ended[.cancelled, default: 0] >= 1)
   }
 
   @Test func textsStopAtStopStrings() async throws {

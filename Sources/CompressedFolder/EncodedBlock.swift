@@ -37,7 +37,13 @@ public struct EncodedBlock: Sendable {
       for codes in matrix.codes { bytes += codes }
     }
     for (_, matrix) in matrices {
-      for lengths in matrix.tileLengths { bytes.append(littleEndian: lengths) }
+      for lengths in matrix.tileLengths {
+        if matrix.layout.hasShortLengths {
+          bytes += lengths.map { UInt8($0) }
+        } else {
+          bytes.append(littleEndian: lengths)
+        }
+      }
       bytes += matrix.levels
       bytes.append(littleEndian: matrix.order)
       bytes.append(littleEndian: matrix.bias)

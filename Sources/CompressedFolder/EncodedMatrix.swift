@@ -76,7 +76,9 @@ public struct EncodedMatrix: Sendable {
       isSymmetric: isSymmetric,
       isReordered: !order.isEmpty,
       bias: biasCode,
-      outliers: matrix.outliers.reduce(0) { $0 + $1.count }
+      outliers: matrix.outliers.reduce(0) { $0 + $1.count },
+      hasShortLengths: !tileLengths.isEmpty
+        && tileLengths.allSatisfy { $0.allSatisfy { $0 <= UInt8.max } }
     )
     outliers = layout.outliers > 0 ? SparseRows.bytes(matrix.outliers) : []
   }

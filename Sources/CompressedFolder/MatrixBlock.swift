@@ -228,7 +228,10 @@ extension MatrixBlock {
     }
     var planes: [TernaryMatrix.Plane] = []
     for _ in 0..<layout.planes {
-      let (offsets, length) = Self.offsets(next(layout.lengthsByteCount))
+      let (offsets, length) = Self.offsets(
+        next(layout.lengthsByteCount),
+        areShort: layout.hasShortLengths
+      )
       planes.append(
         TernaryMatrix.Plane(
           codes: bytes[code..<code + length],
@@ -258,28 +261,35 @@ extension MatrixBlock {
   private func codesByteCount(of layout: MatrixLayout, tables: Int) -> Int {
     switch layout.code {
     case .ternary(let planes, _):
-      Self.sum(of: bytes[tables..<tables + planes * layout.lengthsByteCount])
+      Self.lengths(
+        bytes[tables..<tables + planes * layout.lengthsByteCount],
+        areShort: layout.hasShortLengths
+      ).reduce(0, +)
     case .grid(let bits):
       layout.rows * PackedGrid.bytesPerRow(columns: layout.columns, bits: bits)
     }
   }
 
-  private static func length(_ index: Int, _ lengths: ByteView) -> Int {
-    Int(UInt16(littleEndian: (lengths.base + 2 * index).loadUnaligned(as: UInt16.self)))
-  }
-
-  private static func sum(of lengths: ByteView) -> Int {
-    (0..<lengths.count / 2).reduce(0) { $0 + length($1, lengths) }
+  /// Lengths of tiles, of one byte each or of two.
+  private static func lengths(
+    _ bytes: ByteView,
+    areShort: Bool
+  ) -> some Sequence<Int> {
+    (0..<bytes.count / (areShort ? 1 : 2)).lazy.map { index in
+      areShort
+        ? Int(bytes.base.load(fromByteOffset: index, as: UInt8.self))
+        : Int(UInt16(littleEndian: (bytes.base + 2 * index).loadUnaligned(as: UInt16.self)))
+    }
   }
 
   /// Where tiles of the given lengths begin, as kernels take it, and where the last one ends; at most
   /// 2^32 − 1, where it is too far for what follows.
-  private static func offsets(_ lengths: ByteView) -> (offsets: ByteView, end: Int) {
+  private static func offsets(_ bytes: ByteView, areShort: Bool) -> (offsets: ByteView, end: Int) {
     var end = 0
     var offsets: [UInt32] = [0]
-    offsets.reserveCapacity(lengths.count / 2 + 1)
-    for index in 0..<lengths.count / 2 {
-      end += length(index, lengths)
+    offsets.reserveCapacity(bytes.count + 1)
+    for length in lengths(bytes, areShort: areShort) {
+      end += length
       offsets.append(UInt32(clamping: end).littleEndian)
     }
     return (offsets.withUnsafeBytes { ByteView(copying: $0) }, end)

@@ -28,6 +28,8 @@ public struct MatrixLayout: Sendable, Equatable {
   public var bias: BiasCode?
   /// Weights of a grid to which something is added.
   public var outliers: Int
+  /// Whether the length of each tile is stored as one byte, not two.
+  public var hasShortLengths: Bool
 
   /// A layout of the given parts.
   public init(
@@ -38,7 +40,8 @@ public struct MatrixLayout: Sendable, Equatable {
     isSymmetric: Bool,
     isReordered: Bool = false,
     bias: BiasCode? = nil,
-    outliers: Int = 0
+    outliers: Int = 0,
+    hasShortLengths: Bool = false
   ) {
     self.code = code
     self.rows = rows
@@ -48,6 +51,7 @@ public struct MatrixLayout: Sendable, Equatable {
     self.isReordered = isReordered
     self.bias = bias
     self.outliers = outliers
+    self.hasShortLengths = hasShortLengths
   }
 
   /// The layout in words, for people.
@@ -89,7 +93,7 @@ extension MatrixLayout {
   }
 
   /// Bytes of the lengths of a plane's tiles.
-  var lengthsByteCount: Int { 2 * tiles }
+  var lengthsByteCount: Int { (hasShortLengths ? 1 : 2) * tiles }
 
   /// Bytes of the levels.
   var levelsByteCount: Int {
@@ -145,7 +149,8 @@ extension MatrixLayout {
     static let biased = Flags(rawValue: 8)
     static let sparse = Flags(rawValue: 16)
     static let wide = Flags(rawValue: 32)
-    static let all: Flags = [.symmetric, .grouped, .ordered, .biased, .sparse, .wide]
+    static let short = Flags(rawValue: 64)
+    static let all: Flags = [.symmetric, .grouped, .ordered, .biased, .sparse, .wide, .short]
   }
 
   private var flags: Flags {
@@ -156,6 +161,7 @@ extension MatrixLayout {
     if bias != nil { flags.insert(.biased) }
     if outliers > 0 { flags.insert(.sparse) }
     if hasWideLevels { flags.insert(.wide) }
+    if hasShortLengths { flags.insert(.short) }
     return flags
   }
 
@@ -189,7 +195,7 @@ extension MatrixLayout {
     }
     let flags = Flags(rawValue: try reader.byte())
     guard Flags.all.isSuperset(of: flags) else {
-      throw malformed("flags below 64", flags.rawValue)
+      throw malformed("flags below 128", flags.rawValue)
     }
     let width = Int(try reader.byte())
     // Bounds that no real matrix reaches keep all later arithmetic on sizes from overflowing.
@@ -201,6 +207,10 @@ extension MatrixLayout {
     let isWide = flags.contains(.wide)
     guard !isWide || kind == .ternary && width == 1 && !isSymmetric else {
       throw malformed("exact levels of one plane that are not symmetric", "others")
+    }
+    hasShortLengths = flags.contains(.short)
+    guard !hasShortLengths || kind == .ternary && width > 0 else {
+      throw malformed("lengths of a byte only where there are planes", "others")
     }
     switch kind {
     case .ternary:

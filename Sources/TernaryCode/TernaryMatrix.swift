@@ -45,9 +45,12 @@ public struct TernaryMatrix: Sendable {
     }
 
     /// Where the last code ends.
-    var end: Int {
-      let end = (offsets.base + offsets.count - 4).loadUnaligned(as: UInt32.self)
-      return Int(UInt32(littleEndian: end))
+    var end: Int { offset(ofTile: offsets.count / 4 - 1) }
+
+    /// Where a tile begins.
+    func offset(ofTile index: Int) -> Int {
+      let offset = (offsets.base + 4 * index).loadUnaligned(as: UInt32.self)
+      return Int(UInt32(littleEndian: offset))
     }
   }
 
@@ -272,9 +275,15 @@ public struct TernaryMatrix: Sendable {
     return Int(previous)
   }
 
-  /// Stored bytes of codes, lengths of tiles and order, without the levels.
+  /// Stored bytes of codes, lengths of tiles and order, without the levels; lengths take a byte if all of them fit.
   public var codedByteCount: Int {
-    planes.reduce(order?.count ?? 0) { $0 + $1.end + 2 * rowGroups * columnBlocks }
+    let tiles = rowGroups * columnBlocks
+    let areShort = planes.allSatisfy { plane in
+      (0..<tiles).allSatisfy {
+        plane.offset(ofTile: $0 + 1) - plane.offset(ofTile: $0) <= UInt8.max
+      }
+    }
+    return planes.reduce(order?.count ?? 0) { $0 + $1.end + (areShort ? 1 : 2) * tiles }
   }
 
   /// Level groups of a row.

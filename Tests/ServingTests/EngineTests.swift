@@ -77,18 +77,12 @@ import Tokenization
 
   @Test func aTextEndsWhenNobodyListens() async throws {
     let engine = engine(parallel: 1)
-    // So many that some are left, however late they are given up.
-    let long = try engine.submit((0..<9).map { request("And \($0)", limit: 1000) })
-    for text in long {
-      let listener = Task { for await _ in text.events {} }
-      listener.cancel()
-      _ = await listener.value
-    }
+    _ = try engine.submit((0..<9).map { request("And \($0)", limit: 1000) })
     // The only place is free again.
     let next = try await text(engine.submit([request("And it came to pass", limit: 3)])[0])
     #expect(next.end.tokens == 3)
     await engine.close()
-    #expect(engine.statistics.ended[.cancelled, default: 0] >= 1)
+    #expect(engine.statistics.ended[.cancelled] == 9)
   }
 
   @Test func textsStopAtStopStrings() async throws {

@@ -43,11 +43,13 @@ struct ReportTally {
   /// The mean over the matrices of `expert`, if it is known of each.
   private func outputError(_ expert: CompressedExpert) -> Float? {
     let errors = expert.parts.map(\.relativeOutputError)
-    guard expert.tokens > 0, errors.allSatisfy(\.isFinite),
+    // Finite errors may be too large for a sum, or for a Float.
+    let mean = Float(errors.reduce(0, +) / Double(max(1, errors.count)))
+    guard expert.tokens > 0, mean.isFinite,
       expert.parts.allSatisfy({ $0.outcome == .gptq }),
       !expert.parts.contains(where: isDamaged)
     else { return nil }
-    return Float(errors.reduce(0, +) / Double(max(1, errors.count)))
+    return mean
   }
 
   private func isDamaged(_ part: CompressedExpert.Part) -> Bool {

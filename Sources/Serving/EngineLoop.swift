@@ -46,17 +46,12 @@ struct EngineLoop<Model: LanguageModel>: Sendable {
   /// The texts to begin and to end now; waits for some if there is nothing else to do. `nil` at the end.
   private func next(isBusy: Bool) -> (jobs: [Engine.Job], cancelled: Set<Int>)? {
     state.wait { state -> (jobs: [Engine.Job], cancelled: Set<Int>)?? in
-      let room = limits.parallel - state.running.count
-      if room > 0, !state.waiting.isEmpty || isBusy || !state.cancelled.isEmpty {
-        let jobs = Array(state.waiting.prefix(room))
+      if isBusy || !state.waiting.isEmpty || !state.cancelled.isEmpty {
+        let jobs = Array(state.waiting.prefix(limits.parallel - state.running.count))
         state.waiting.removeFirst(jobs.count)
         state.running.formUnion(jobs.map(\.id))
         defer { state.cancelled = [] }
         return .some((jobs, state.cancelled))
-      }
-      if isBusy || !state.cancelled.isEmpty {
-        defer { state.cancelled = [] }
-        return .some(([], state.cancelled))
       }
       guard state.isClosing else { return nil }
       state.isClosed = true
@@ -127,26 +122,23 @@ struct EngineLoop<Model: LanguageModel>: Sendable {
     to id: Int,
     running: inout [Int: Running]
   ) {
-    guard let text = running[id]?.stream.append(token.id), let job = running[id]?.job else {
-      return
-    }
-    running[id]?.tokens += 1
-    let now = ContinuousClock.now
-    let last = running[id]?.lastToken
-    running[id]?.lastToken = now
-    let (known, read) = (running[id]?.known ?? 0, job.request.input.count)
+    guard var text = running[id] else { return }
+    let piece = text.stream.append(token.id)
+    let (now, last) = (ContinuousClock.now, text.lastToken)
+    (text.tokens, text.lastToken) = (text.tokens + 1, now)
+    running[id] = text
     state.withLock { state in
       state.statistics.tokens += 1
       if let last {
         state.statistics.betweenTokens.add((now - last) / .seconds(1))
       } else {
-        state.statistics.knownTokens += known
-        state.statistics.inputTokens += read
-        state.statistics.firstToken.add((now - job.arrival) / .seconds(1))
+        state.statistics.knownTokens += text.known
+        state.statistics.inputTokens += text.job.request.input.count
+        state.statistics.firstToken.add((now - text.job.arrival) / .seconds(1))
       }
     }
     let written = WrittenToken(id: token.id, scores: token.scores, experts: token.experts)
-    job.listener.yield(.token(written, text: text))
+    text.job.listener.yield(.token(written, text: piece))
   }
 
   private func finish(

@@ -92,8 +92,6 @@ extension Response {
   init(_ text: String, type: String) { self.init(data: Data(text.utf8), type: type) }
 
   init(json value: some Encodable, status: HTTPResponse.Status = .ok) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    self.init(data: try encoder.encode(value), status: status, type: "application/json")
+    self.init(data: try responseJSON(value), status: status, type: "application/json")
   }
 }

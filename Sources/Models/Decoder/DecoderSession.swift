@@ -6,7 +6,7 @@ public struct DecoderSession: CachingSession {
   /// Tokens that go through the layers together; states of more need not be held.
   private static let batch = 512
 
-  private let model: DecoderModel
+  let model: DecoderModel
   var caches: [KeyValueCache]
   var scratch = LayerScratch()
   /// Tokens read so far.
@@ -35,34 +35,11 @@ public struct DecoderSession: CachingSession {
     _ sessions: inout [DecoderSession],
     _ ids: [Int]
   ) throws(InputError) -> (logits: Matrix, routes: [Routes]) {
-    guard let model = sessions.first?.model else { return (Matrix(), []) }
-    for session in sessions { try session.requireRoom(for: 1) }
-    let tokens = NewTokens(oneAfterEach: sessions.map(\.position))
-    sessions[0].scratch.routes = []
-    defer { sessions[0].scratch.routes = nil }
-    let logits = try model.logits(read(&sessions, ids, tokens))
-    return (logits, sessions[0].scratch.routes ?? [])
-  }
-
-  private func requireRoom(for count: Int) throws(InputError) {
-    try model.requireContext(
-      for: position + count,
-      at: "the sequence",
-      remedy: "Shorten the prompt, or read only its end"
-    )
-  }
-
-  /// Reads more tokens and gives the states after each of them, `[ids, modelSize]`.
-  mutating func read(_ ids: [Int]) throws(InputError) -> Matrix {
-    try requireRoom(for: ids.count)
-    let tokens = NewTokens(ids.count, after: position)
-    return try withSelfInArray { (sessions) throws(InputError) in
-      try Self.read(&sessions, ids, tokens)
-    }
+    try advanceTogether(&sessions, ids)
   }
 
   /// Reads new `tokens` of all `sessions`, of one model, and gives the states after each of them.
-  private static func read(
+  static func read(
     _ sessions: inout [DecoderSession],
     _ ids: [Int],
     _ tokens: NewTokens

@@ -3,7 +3,7 @@ import Tensors
 
 /// One output in the making: the encoder's states and all keys and values so far.
 public struct SwitchSession: CachingSession {
-  private let model: SwitchTransformers
+  let model: SwitchTransformers
   /// Keys and values of the encoder's output for each layer.
   private let encoder: [KeyValueCache]
   var caches: [KeyValueCache]
@@ -39,24 +39,11 @@ public struct SwitchSession: CachingSession {
     _ sessions: inout [SwitchSession],
     _ ids: [Int]
   ) throws(InputError) -> (logits: Matrix, routes: [Routes]) {
-    guard let model = sessions.first?.model else { return (Matrix(), []) }
-    let tokens = NewTokens(oneAfterEach: sessions.map(\.position))
-    sessions[0].scratch.routes = []
-    defer { sessions[0].scratch.routes = nil }
-    let logits = try model.logits(read(&sessions, ids, tokens))
-    return (logits, sessions[0].scratch.routes ?? [])
-  }
-
-  /// Reads more tokens and gives the decoder's states after each of them, `[ids, modelSize]`.
-  mutating func read(_ ids: [Int]) throws(InputError) -> Matrix {
-    let tokens = NewTokens(ids.count, after: position)
-    return try withSelfInArray { (sessions) throws(InputError) in
-      try Self.read(&sessions, ids, tokens)
-    }
+    try advanceTogether(&sessions, ids)
   }
 
   /// Reads new `tokens` of all `sessions`, of one model, and gives the states after each of them.
-  private static func read(
+  static func read(
     _ sessions: inout [SwitchSession],
     _ ids: [Int],
     _ tokens: NewTokens

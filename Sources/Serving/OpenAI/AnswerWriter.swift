@@ -113,7 +113,7 @@ public struct AnswerWriter: Sendable {
         listener.finish()
       } catch let error as APIError {
         // The status has been sent: an event tells the error.
-        let data = (try? JSONEncoder().encode(error)) ?? Data()
+        let data = (try? responseJSON(error)) ?? Data()
         listener.yield("data: " + String(decoding: data, as: UTF8.self) + "\n\n")
         listener.finish()
       } catch {
@@ -192,9 +192,7 @@ public struct AnswerWriter: Sendable {
 
   private func encode(_ object: String, _ choices: [some Encodable], _ usage: Usage?) throws -> Data
   {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(
+    try responseJSON(
       Response(
         id: id,
         object: object,

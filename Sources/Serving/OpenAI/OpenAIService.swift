@@ -105,18 +105,42 @@ public struct OpenAIService: Sendable {
   ///
   /// - Throws: `APIError` if it cannot be done.
   public func job(_ kind: Job.Kind, _ body: Data) throws(APIError) -> Job {
-    let sampling: SamplingFields = try Self.decode(body)
-    if let name = sampling.model { _ = try model(name) }
-    try sampling.check()
     switch kind {
-    case .completion: return try completion(Self.decode(body), sampling)
-    case .chat: return try chat(Self.decode(body), sampling)
+    case .completion:
+      let (sampling, fields) = try read(body, CompletionFields.self)
+      return try completion(fields, sampling)
+    case .chat:
+      let (sampling, fields) = try read(body, ChatFields.self)
+      return try chat(fields, sampling)
     }
   }
 
-  private static func decode<Fields: Decodable>(_ body: Data) throws(APIError) -> Fields {
+  /// A body: what all requests have in common, then what those of a kind have.
+  private struct Body<Fields: Decodable>: Decodable {
+    let sampling: SamplingFields
+    /// What is wrong with them is told when nothing is wrong with the rest.
+    let fields: Result<Fields, any Error>
+
+    init(from decoder: any Decoder) throws {
+      sampling = try SamplingFields(from: decoder)
+      fields = Result { try Fields(from: decoder) }
+    }
+  }
+
+  /// The fields of a request that is for this model.
+  private func read<Fields: Decodable>(
+    _ body: Data,
+    _: Fields.Type
+  ) throws(APIError) -> (SamplingFields, Fields) {
+    let body = try Self.decode { try JSONDecoder().decode(Body<Fields>.self, from: body) }
+    if let name = body.sampling.model { _ = try model(name) }
+    try body.sampling.check()
+    return (body.sampling, try Self.decode { try body.fields.get() })
+  }
+
+  private static func decode<Value>(_ form: () throws -> Value) throws(APIError) -> Value {
     do {
-      return try JSONDecoder().decode(Fields.self, from: body)
+      return try form()
     } catch let error as DecodingError {
       throw APIError(error)
     } catch {

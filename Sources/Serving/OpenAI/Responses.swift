@@ -2,6 +2,13 @@ import Foundation
 import Generation
 import Tokenization
 
+/// `value` as the bodies of answers have it: the same bytes for the same value.
+public func responseJSON(_ value: some Encodable) throws -> Data {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return try encoder.encode(value)
+}
+
 /// A value that is written as `null` where it is missing.
 struct Nullable<Value: Encodable>: Encodable {
   var value: Value?
